@@ -1,0 +1,8 @@
+"""Live half: checkpoint in, music out. Nothing here imports torch.
+
+Three processes, one way each: the composer writes what to play and when, the player sends it
+at that time, the daemon stands between them, watches both and tells the musician.
+
+Read in this order: wire, clock, ports, ledger, scheduler, player; engine, sampler, performer,
+composer; daemon, render, cli.
+"""
