@@ -160,7 +160,7 @@ def _parse(text: str) -> tuple[ModelConfig, Codec, dict[str, Any]]:
         raise ValueError("its description is not one")
     if fields["version"] != VERSION:
         raise CheckpointError(
-            f"the checkpoint is of version {fields['version']}, this program reads {VERSION};"
+            f"it is of version {fields['version']}, this program reads {VERSION};"
             " update live-composer, or train it again"
         )
     return ModelConfig(**fields["model"]), Codec.from_json(fields["codec"]), dict(fields["record"])

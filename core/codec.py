@@ -45,7 +45,7 @@ class Codec:
     velocities = 128  # all of MIDI's; not a choice
 
     def __post_init__(self) -> None:
-        if not (0 <= self.lowest_pitch and 1 <= self.notes <= 128 - self.lowest_pitch):
+        if not (self.lowest_pitch >= 0 and 1 <= self.notes <= 128 - self.lowest_pitch):
             raise ValueError("a codec's notes must lie within pitch 0..127")
         if not 2 <= len(self.edges_s) <= 256 or len(self.edges_s) != len(self.values_s):
             raise ValueError("a codec needs 2 to 256 time bins, each with one value")
@@ -117,7 +117,7 @@ class Codec:
         The time of an event left out is added to the one after it.
         """
         notes = events.pitch.astype(np.int64) - self.lowest_pitch
-        held = (0 <= notes) & (notes < self.notes)
+        held = (notes >= 0) & (notes < self.notes)
         times_s = np.cumsum(events.delta_s)[held]
         deltas_s = events.delta_s if held.all() else np.diff(times_s, prepend=0.0)
         columns = (notes[held], events.velocity[held], self._bins_of(deltas_s))

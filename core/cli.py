@@ -1,0 +1,179 @@
+"""`composer-train`: options in, progress and one-line errors out."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from core import corpus
+from core.checkpoint import ModelConfig
+from core.errors import ComposerError, SettingsError, TrainingError
+
+if TYPE_CHECKING:
+    from core.trainer import Trainer
+
+SKIPPED_SHOWN = 10
+
+app = typer.Typer(add_completion=True, context_settings={"help_option_names": ["-h", "--help"]})
+console = Console(stderr=True)
+
+
+def composer_train() -> None:
+    """Run the command; what the musician can mend is one line and exit code 1."""
+    try:
+        app()
+    except ComposerError as error:
+        sys.exit(f"composer-train: {error}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"composer-train {version('live-composer')}")
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    data: Annotated[list[Path], typer.Argument(help="MIDI files, or folders to search for them.")],
+    out: Annotated[Path, typer.Option(help="Where to write the checkpoint (.safetensors).")],
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes of training in all.")
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Or: stop after so many passes over the music.  [default: 20]"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training that --out was made by.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    hidden_size: Annotated[int, typer.Option(help="Width of the LSTM.", min=8, max=4096)] = 512,
+    layers: Annotated[int, typer.Option(help="Depth of the LSTM.", min=1, max=8)] = 1,
+    learning_rate: Annotated[float, typer.Option(help="At its peak.")] = 2e-3,
+    seed: Annotated[int, typer.Option(help="Same seed, same training (on a CPU).")] = 0,
+    licence: Annotated[
+        str, typer.Option(help="Under which terms the model may be passed on; kept inside it.")
+    ] = "",
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
+    ] = False,
+) -> None:
+    """Train a model on your MIDI files.
+
+    The best model so far is always at OUT; stop with Ctrl-C whenever you like. For example:
+
+    composer-train ~/midi --out mine.safetensors --minutes 60
+    """
+    if minutes is not None and epochs is not None:
+        raise SettingsError("give --minutes or --epochs, not both")
+    if not (minutes or epochs or 1) > 0 or not learning_rate > 0:
+        raise SettingsError("--minutes, --epochs and --learning-rate must be above 0")
+    if not out.parent.is_dir():
+        raise SettingsError(f"no folder {out.parent} to write {out.name} into; make it first")
+    trainer_module = _trainer()
+    music = _read(data)
+    trainer: Trainer = trainer_module.Trainer(
+        music,
+        out,
+        ModelConfig(
+            hidden_size=hidden_size,
+            layers=layers,
+            embedding_size=hidden_size // 2,
+            head_size=hidden_size // 2,
+        ),
+        trainer_module.Recipe(
+            **({} if epochs is None else {"epochs": epochs}),
+            minutes=minutes,
+            learning_rate=learning_rate,
+            seed=seed,
+        ),
+        _device(device),
+        {"data": [path.name for path in data], "licence": licence},
+    )
+    if resume:
+        trainer.resume()
+        console.print(f"resumed after {trainer.progress.events:,} events")
+    try:
+        _run(trainer)
+    except KeyboardInterrupt:
+        console.print(f"stopped; {out} holds the best model so far, --resume goes on from here")
+        sys.exit(130)
+    console.print(f"done: {out}, {trainer.progress.best_loss:.3f} nats an event on music not seen")
+
+
+def _trainer() -> ModuleType:
+    try:
+        from core import trainer
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise TrainingError(
+            "training needs torch; install it with: pip install 'live-composer[train]'"
+            " (from a clone: pip install '.[train]')"
+        ) from error
+    return trainer
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"--device is auto, cpu or cuda, not '{name}'")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("--device cuda: torch finds no CUDA device here; try --device cpu")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _read(data: list[Path]) -> corpus.Corpus:
+    """Read the music under a progress bar, and name what could not be read."""
+    files = corpus.find(data)
+    with Progress(TextColumn("reading"), BarColumn(), MofNCompleteColumn(), console=console) as bar:
+        task = bar.add_task("", total=len(files))
+        music = corpus.read(files, done=lambda _: bar.advance(task))
+    for error in music.skipped[:SKIPPED_SHOWN]:
+        console.print(f"skipped: {error}", style="yellow", markup=False, highlight=False)
+    if len(music.skipped) > SKIPPED_SHOWN:
+        console.print(f"and {len(music.skipped) - SKIPPED_SHOWN} more", style="yellow")
+    training, held_out = (music.pieces(held_out=side) for side in (False, True))
+    console.print(
+        f"{len(files) - len(music.skipped)} files read, {len(music.skipped)} skipped;"
+        f" {len(training)} pieces ({music.events_in(training):,} events) to learn from,"
+        f" {len(held_out)} ({music.events_in(held_out):,}) held out"
+    )
+    return music
+
+
+def _run(trainer: Trainer) -> None:
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]:,.0f} events/s, best {task.fields[best]:.3f} nats/event"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=1.0, rate=0.0, best=float("inf"))
+        trainer.run(
+            lambda progress: bar.update(
+                task,
+                completed=progress.share,
+                rate=progress.events / max(progress.elapsed_s, 1e-9),
+                best=progress.best_loss,
+            )
+        )

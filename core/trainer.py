@@ -1,0 +1,311 @@
+"""Training: stateful truncated back-propagation over many pieces side by side.
+
+The state runs on from stretch to stretch, the gradient does not: every event is a target once an
+epoch, where overlapping windows would compute each of them dozens of times.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.nn import functional
+
+from core import checkpoint
+from core.checkpoint import Checkpoint, ModelConfig
+from core.corpus import Batch, Corpus, Streams
+from core.errors import CheckpointError, CorpusError, TrainingError
+from core.model import Model, State
+
+SAVE_EVERY_S = 60.0  # what a power cut may cost
+VALIDATE_EVERY = 1000  # stretches, or an epoch where that is shorter
+WARM_UP = 100  # stretches
+VALIDATION_STREAMS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train. Saved with the training, so that it goes on as it began."""
+
+    streams: int = 32  # pieces side by side
+    steps: int = 64  # events in a stretch: how far the gradient reaches back
+    learning_rate: float = 2e-3  # at its peak; a warm-up, then a cosine down to a hundredth
+    weight_decay: float = 0.01
+    clip: float = 1.0  # largest norm of the gradient
+    seed: int = 0
+    epochs: float = 20.0  # stop after so many passes over the music,
+    minutes: float | None = None  # or rather after so much training time, resumed parts included
+
+
+class Score(NamedTuple):
+    """Mean negative log-likelihood of each stream, nats an event."""
+
+    note: float
+    velocity: float
+    time: float
+
+    @property
+    def loss(self) -> float:
+        return self.note + self.velocity + self.time
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far training has come; what `report` is shown."""
+
+    stretches: int = 0
+    events: int = 0
+    elapsed_s: float = 0.0
+    share: float = 0.0  # of the whole training, 0..1
+    train_loss: float = math.nan  # nats an event, since the last validation
+    best_loss: float = math.inf
+    curve: list[dict[str, float]] = field(default_factory=list)  # a row each validation
+
+
+def resume_path(out: Path) -> Path:
+    return out.with_name(out.name + ".resume")
+
+
+class Trainer:
+    """One training run: made new or resumed, then `run` once."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        out: Path,
+        config: ModelConfig,
+        recipe: Recipe,
+        device: str = "cpu",
+        record: dict[str, Any] | None = None,
+    ) -> None:
+        training = corpus.pieces(held_out=False)
+        self.events_per_epoch = corpus.events_in(training)
+        if self.events_per_epoch == 0 or corpus.events_in(corpus.pieces(held_out=True)) == 0:
+            raise CorpusError("too little music to train on; give at least a few dozen notes")
+        torch.manual_seed(recipe.seed)
+        self._corpus = corpus
+        self._out = out
+        self._config = config
+        self.recipe = recipe
+        self._record = record or {}
+        self._device = torch.device(device)
+        self._model = Model(config, corpus.codec).to(self._device)
+        self._optimizer = torch.optim.AdamW(
+            self._model.parameters(), lr=0.0, weight_decay=recipe.weight_decay
+        )
+        self._streams = Streams(corpus, training, recipe.streams, recipe.steps, recipe.seed)
+        self._state = self._silence(recipe.streams)
+        self.progress = Progress()
+
+    def run(self, report: Callable[[Progress], None] = lambda _: None) -> Progress:
+        """Train to the end of the recipe; the best checkpoint so far is always at `out`.
+
+        Stopped by KeyboardInterrupt, it saves where it stands and lets the interrupt through.
+
+        Raises:
+            TrainingError: the loss is no longer finite; `out` keeps the last good checkpoint.
+        """
+        progress = self.progress
+        began_s = time.monotonic() - progress.elapsed_s
+        saved_s = time.monotonic()
+        losses: list[Tensor] = []
+        stretch_events = self.recipe.streams * self.recipe.steps
+        validate_every = min(VALIDATE_EVERY, max(1, self.events_per_epoch // stretch_events))
+        try:
+            while progress.share < 1:
+                losses.append(self._stretch())
+                now_s = time.monotonic()
+                progress.elapsed_s = now_s - began_s
+                progress.share = self._share()
+                last = progress.share >= 1
+                if progress.stretches % validate_every == 0 or last:
+                    progress.train_loss = float(torch.stack(losses).mean())
+                    losses.clear()
+                    self._validate()
+                    began_s += time.monotonic() - now_s  # validation is not training time
+                if now_s - saved_s > SAVE_EVERY_S or last:
+                    self._save()
+                    saved_s = now_s
+                report(progress)
+        except KeyboardInterrupt:
+            self._save()
+            if math.isinf(progress.best_loss):
+                self._validate()
+            raise
+        return progress
+
+    def resume(self) -> None:
+        """Go on where an earlier run on the same music stopped.
+
+        Raises:
+            CheckpointError: there is no such run, or it was on other music or another model.
+        """
+        path = resume_path(self._out)
+        if not path.is_file():
+            raise CheckpointError(f"nothing to resume at {path}; leave --resume out to begin")
+        try:
+            with safe_open(path, "pt") as file:
+                saved = json.loads((file.metadata() or {})["resume"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if saved["corpus"] != self._fingerprint() or saved["model"] != asdict(self._config):
+                raise CheckpointError(
+                    f"{path} is of a training with other music or another model;"
+                    " give the same files and sizes, or another --out"
+                )
+            self._load(tensors, saved)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); train from the start") from error
+
+    def _stretch(self) -> Tensor:
+        """One step of the optimizer on the next stretch of every stream; the loss, a scalar."""
+        batch = self._streams.next()
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self._model.train()
+        losses, self._state = self._losses(batch, self._state)
+        real = torch.from_numpy(batch.real).to(self._device)
+        loss = torch.stack(losses).sum(0)[real].mean()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self.recipe.clip)
+        if not torch.isfinite(norm):
+            raise TrainingError(
+                f"the loss is no longer a number after {self.progress.events:,} events;"
+                f" {self._out} keeps the last good model; train with a lower --learning-rate"
+            )
+        self._optimizer.step()
+        self.progress.stretches += 1
+        self.progress.events += int(batch.real.sum())
+        return loss.detach()
+
+    def _losses(self, batch: Batch, state: State) -> tuple[list[Tensor], State]:
+        """Negative log-likelihoods of note, velocity and time: [streams, steps] each."""
+        tokens = torch.from_numpy(batch.tokens).to(self._device)
+        targets = torch.from_numpy(batch.targets).to(self._device)
+        keep = torch.from_numpy(~batch.fresh).to(self._device)[None, :, None]
+        hidden, cell = (part.detach() * keep for part in state)
+        logits, state = self._model(tokens, targets, (hidden, cell))
+        return [
+            functional.cross_entropy(stream.transpose(1, 2), targets[..., index], reduction="none")
+            for index, stream in enumerate(logits)
+        ], state
+
+    @torch.no_grad()
+    def score(self) -> Score:
+        """Score the pieces held out."""
+        self._model.eval()
+        held_out = self._corpus.pieces(held_out=True)
+        streams = min(VALIDATION_STREAMS, len(held_out))
+        source = Streams(self._corpus, held_out, streams, 256, seed=0)
+        state = self._silence(streams)
+        sums, events = np.zeros(3), 0
+        for batch in source.once():
+            losses, state = self._losses(batch, state)
+            real = torch.from_numpy(batch.real).to(self._device)
+            sums += [float(loss[real].sum()) for loss in losses]
+            events += int(batch.real.sum())
+        return Score(*map(float, sums / events))
+
+    def _validate(self) -> None:
+        """Score what was held out, and keep the model if it is the best so far."""
+        score, progress = self.score(), self.progress
+        progress.curve.append(
+            {
+                "events": progress.events,
+                "elapsed_s": round(progress.elapsed_s, 1),
+                "train": progress.train_loss,
+                "validation": score.loss,
+                **score._asdict(),
+            }
+        )
+        if score.loss < progress.best_loss:
+            progress.best_loss = score.loss
+            weights = {
+                name: weight.cpu().numpy() for name, weight in self._model.state_dict().items()
+            }
+            record = self._record | {
+                "recipe": asdict(self.recipe),
+                "pieces": len(self._corpus.held_out),
+                "events_seen": progress.events,
+                "training_s": round(progress.elapsed_s),
+                "validation": score._asdict() | {"loss": score.loss},
+                "curve": progress.curve,
+                "torch": torch.__version__,
+            }
+            checkpoint.save(
+                self._out,
+                Checkpoint(
+                    config=self._config, codec=self._corpus.codec, weights=weights, record=record
+                ),
+            )
+
+    def _share(self) -> float:
+        """How much of the training is done, 0..1."""
+        if self.recipe.minutes is not None:
+            return min(1.0, self.progress.elapsed_s / (60 * self.recipe.minutes))
+        return min(1.0, self.progress.events / (self.recipe.epochs * self.events_per_epoch))
+
+    def _learning_rate(self) -> float:
+        warm_up = min(1.0, (self.progress.stretches + 1) / WARM_UP)
+        cosine = (1 + math.cos(math.pi * self.progress.share)) / 2
+        return self.recipe.learning_rate * warm_up * (0.01 + 0.99 * cosine)
+
+    def _silence(self, streams: int) -> State:
+        shape = (self._config.layers, streams, self._config.hidden_size)
+        return torch.zeros(shape, device=self._device), torch.zeros(shape, device=self._device)
+
+    def _fingerprint(self) -> str:
+        """Tells this music from other music."""
+        tokens = self._corpus.tokens
+        return f"{len(tokens)} events, sum {int(tokens.sum(dtype=np.int64))}"
+
+    def _save(self) -> None:
+        """Everything that `resume` needs to go on as if nothing had happened."""
+        tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
+        tensors |= {f"model.{k}": v for k, v in self._model.state_dict().items()}
+        for index, slots in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
+        tensors["hidden"], tensors["cell"] = self._state
+        arrays: dict[str, NDArray[Any]] = {
+            name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()
+        }
+        saved = {
+            "corpus": self._fingerprint(),
+            "model": asdict(self._config),
+            "streams": self._streams.position(),
+            "progress": asdict(self.progress),
+        }
+        checkpoint.write_beside(resume_path(self._out), arrays, {"resume": json.dumps(saved)})
+
+    def _load(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
+        torch.set_rng_state(tensors.pop("rng"))
+        self._state = (
+            tensors.pop("hidden").to(self._device),
+            tensors.pop("cell").to(self._device),
+        )
+        self._model.load_state_dict(dict(_below("model.", tensors)))
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below("optimizer.", tensors):
+            index, slot = name.split(".")
+            slots.setdefault(int(index), {})[slot] = tensor
+        whole = self._optimizer.state_dict()
+        self._optimizer.load_state_dict(whole | {"state": slots})
+        self._streams.seek(saved["streams"])
+        self.progress = Progress(**saved["progress"])
+        self.progress.share = self._share()
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in tensors.items():
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix), tensor

@@ -1,0 +1,94 @@
+"""A corpus holds each file's music once, keeps whole pieces apart, and names what it skipped."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import corpus, midi_file
+from core.corpus import Streams
+from core.errors import CorpusError
+
+
+def test_files_are_found_recursively_whatever_the_case_of_their_suffix(songbook: Path) -> None:
+    (songbook / "notes.txt").write_text("no music")
+    loud = songbook / "LOUD.MID"
+    loud.write_bytes(next(songbook.glob("*.mid")).read_bytes())
+    files = corpus.find([songbook])
+    assert len(files) == 21
+    assert loud in files
+    assert files == sorted(files)
+
+
+def test_nothing_to_find_is_an_error_that_names_the_place(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"no MIDI file .* in .*"):
+        corpus.find([tmp_path])
+    with pytest.raises(CorpusError, match=r"no file or folder at .*nowhere"):
+        corpus.find([tmp_path / "nowhere"])
+
+
+def test_a_bad_file_is_named_and_skipped(songbook: Path) -> None:
+    bad = songbook / "bad.mid"
+    bad.write_text("this is not music")
+    music = corpus.read(corpus.find([songbook]))
+    assert len(music.skipped) == 1
+    assert "bad.mid" in str(music.skipped[0])
+    assert len(music.held_out) == 20
+
+
+def test_only_bad_files_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "bad.mid").write_text("this is not music")
+    with pytest.raises(CorpusError, match=r"none of the 1 files can be read.*bad\.mid"):
+        corpus.read(corpus.find([tmp_path]))
+
+
+def test_whole_pieces_are_held_out_and_always_the_same(songbook: Path) -> None:
+    files = corpus.find([songbook])
+    music, again = corpus.read(files), corpus.read(files)
+    assert 0 < music.held_out.sum() < len(music.held_out)
+    np.testing.assert_array_equal(music.held_out, again.held_out)
+    longer = [event for file in files for event in midi_file.read(file)]
+    assert music.events_in(np.arange(20)) == len(longer)
+
+
+def test_of_a_single_piece_the_end_is_held_out(songbook: Path) -> None:
+    music = corpus.read(corpus.find([songbook])[:1])
+    assert music.held_out.tolist() == [False, True]
+
+
+def test_streams_read_every_piece_from_start_to_end_once_an_epoch(songbook: Path) -> None:
+    music = corpus.read(corpus.find([songbook]))
+    pieces = np.arange(len(music.held_out))
+    heard: list[list[list[int]]] = [[] for _ in range(4)]
+    start = [music.codec.notes, music.codec.velocities, music.codec.time_bins]
+    for batch in Streams(music, pieces, 4, 16, seed=0).once():
+        for stream in range(4):
+            real = batch.real[stream]
+            assert (batch.tokens[stream, 0].tolist() == start) == batch.fresh[stream]
+            if batch.fresh[stream]:
+                heard[stream].append([])
+            elif real[0]:
+                assert batch.tokens[stream, 0].tolist() == heard[stream][-1][-1]
+            assert (
+                batch.tokens[stream, 1:][real[1:]] == batch.targets[stream, :-1][real[1:]]
+            ).all()
+            if real[0]:
+                heard[stream][-1] += batch.targets[stream][real].tolist()
+    expected = [
+        music.tokens[begin:end].tolist()
+        for begin, end in zip(music.bounds[:-1], music.bounds[1:], strict=True)
+    ]
+    assert sorted(piece for stream in heard for piece in stream) == sorted(expected)
+
+
+def test_streams_go_on_where_they_stood(songbook: Path) -> None:
+    music = corpus.read(corpus.find([songbook]))
+    pieces = music.pieces(held_out=False)
+    first = Streams(music, pieces, 4, 16, seed=3)
+    for _ in range(50):
+        first.next()
+    second = Streams(music, pieces, 4, 16, seed=3)
+    second.seek(first.position())
+    for _ in range(50):
+        for ours, theirs in zip(first.next(), second.next(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
