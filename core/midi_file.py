@@ -183,7 +183,7 @@ def _parse(data: bytes) -> tuple[_Messages, int, int]:
         except _BrokenError as error:
             raise _BrokenError(f"track {number} {error}; get the file again") from None
         if end > size and not ended:
-            raise _BrokenError(f"it breaks off in track {number}; get the file again")
+            raise _BrokenError(f"track {number} breaks off; get the file again")
 
     first = np.flatnonzero(np.frombuffer(marks, np.uint8))
     return _columns(raw, first, delta_length[first], tracks), kind, division
@@ -300,8 +300,10 @@ def _stream(
     messages: _Messages, kind: int, division: int, *, pedal: bool, percussion: bool
 ) -> Events:
     """Events of a file: each sequence in its own time, the next after it."""
-    count = int(messages.track[-1]) + 1 if len(messages.track) else 0
+    if not len(messages.track):
+        raise _BrokenError("it has no notes")
     if kind == 2:
+        count = int(messages.track[-1]) + 1
         bounds = np.searchsorted(messages.track, np.arange(count + 1)).tolist()
     else:
         bounds = [0, len(messages.track)]
