@@ -1,26 +1,33 @@
 """What crosses between the processes: one line of JSON as a greeting, then fixed-size records.
 
-Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST.
-A record is far below PIPE_BUF, so that writers may share a pipe and never mix their records.
+Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST,
+DEAF, HEARING. A record is far below PIPE_BUF, so that writers may share a pipe and never mix their
+records.
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import os
+import socket
 import struct
+import sys
+import threading
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 
 class Kind(enum.IntEnum):
-    PLAY = 1  # send `message` at `due_ns`, unless it is an onset of a past epoch
-    HUSH = 2  # `epoch` begins: forget queued onsets of older ones, release all that sounds
-    STOP = 3  # as HUSH, then pedal up, all notes off, close and go
+    PLAY = 1  # send `message` at `due_ns`, unless it is a note of a past epoch
+    HUSH = 2  # `epoch` begins: forget queued notes of older ones, release all that sounds
+    STOP = 3  # release all that sounds, then pedal up, all notes off, close and go
     HEARD = 4  # `message` came in from the keyboard at `at_ns`
     SENT = 5  # `message`, due at `due_ns`, had left at `at_ns`
-    DROPPED = 6  # `message`, due at `due_ns`, was not sent
-    LOST = 7  # the port is gone
+    DROPPED = 6  # the onset `message`, due at `due_ns`, was too late at `at_ns`
+    LOST = 7  # the output port is gone, and the player goes too
+    DEAF = 8  # the input port is gone; the player plays on
+    HEARING = 9  # the input port is back
 
 
 class Record(NamedTuple):
@@ -43,6 +50,31 @@ def pack(record: Record) -> bytes:
 def unpack(data: bytes) -> Record:
     kind, size, message, epoch, due_ns, at_ns = _FORMAT.unpack(data)
     return Record(Kind(kind), message[:size], due_ns, at_ns, epoch)
+
+
+def is_note(message: bytes) -> bool:
+    return message[0] & 0xE0 == 0x80
+
+
+def is_onset(message: bytes) -> bool:
+    return message[0] & 0xF0 == 0x90 and message[2] > 0
+
+
+def is_release(message: bytes) -> bool:
+    """A note-off; or a note-on with velocity 0, which many keyboards send instead."""
+    return is_note(message) and not is_onset(message)
+
+
+def note_on(channel: int, pitch: int, velocity: int) -> bytes:
+    return bytes((0x90 | channel, pitch, velocity))
+
+
+def note_off(channel: int, pitch: int) -> bytes:
+    return bytes((0x80 | channel, pitch, 0))
+
+
+def control_change(channel: int, control: int, value: int) -> bytes:
+    return bytes((0xB0 | channel, control, value))
 
 
 def greet(stream: IO[bytes], fields: dict[str, Any]) -> None:
@@ -68,3 +100,75 @@ def records(stream: IO[bytes]) -> Iterator[Record]:
     """Every record until the other side closes; half a record at the end is dropped."""
     while len(data := stream.read(RECORD_SIZE)) == RECORD_SIZE:
         yield unpack(data)
+
+
+class Inbox:
+    """Records from a pipe, for one who also waits for the time: a clock can wait on it.
+
+    Args:
+        fd: read from here on by nobody else.
+    """
+
+    _socket: socket.socket  # Windows only
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._half = b""  # a record of which the rest has not come yet
+        if sys.platform == "win32":
+            # select knows only sockets there: a thread pours the pipe into one.
+            self._socket, source = socket.socketpair()
+            threading.Thread(target=_pour, args=(fd, source), daemon=True).start()
+
+    def fileno(self) -> int:
+        return self._socket.fileno() if sys.platform == "win32" else self._fd
+
+    def read(self) -> list[Record]:
+        """What has come; waits only when nothing has.
+
+        Raises:
+            EOFError: the other side has closed, or `hang_up` was called.
+        """
+        size = 2048 * RECORD_SIZE
+        data = self._socket.recv(size) if sys.platform == "win32" else os.read(self._fd, size)
+        if not data:
+            raise EOFError("the other process has gone")
+        data = self._half + data
+        whole = len(data) - len(data) % RECORD_SIZE
+        self._half = data[whole:]
+        return [unpack(data[i : i + RECORD_SIZE]) for i in range(0, whole, RECORD_SIZE)]
+
+    def hang_up(self) -> None:
+        """From now on it is as if the other side had closed. A signal handler may call this."""
+        if sys.platform == "win32":
+            self._socket.shutdown(socket.SHUT_RD)
+        else:
+            # An empty file under the same number: an interrupted wait goes on with this one.
+            empty = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(empty, self._fd)
+            os.close(empty)
+
+
+def _pour(fd: int, into: socket.socket) -> None:
+    while data := os.read(fd, 2048 * RECORD_SIZE):
+        into.sendall(data)
+    into.close()
+
+
+class Outbox:
+    """Records into a pipe, for one who must never wait: what does not fit is lost and counted.
+
+    Any thread may write. Windows before Python 3.12 has no pipes that refuse to wait; there the
+    other side had better read.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.lost = 0  # records
+        self._fd = fd
+        if sys.platform != "win32" or sys.version_info >= (3, 12):
+            os.set_blocking(fd, False)
+
+    def write(self, record: Record) -> None:
+        try:
+            os.write(self._fd, pack(record))
+        except OSError:  # full; or closed, which is the other pipe's business to tell
+            self.lost += 1

@@ -1,0 +1,172 @@
+"""The player process: plays what comes down the pipe when it is due, and says what it heard.
+
+It does nothing else, so that nothing delays it: no numpy, no garbage collection, no waiting for
+anyone who reads. However it ends, what sounds is released first.
+
+    python -m realtime.player
+
+The first line down is {"port", "input", "api", "sounding"}: names or null, `port` null for a
+rehearsal without one, and what a former player may have left sounding as [[channel, pitch], ...].
+The first line up is what was opened and granted, or {"error": one line for the musician}.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from core.errors import PortError
+from realtime import priority, wire
+from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
+from realtime.ledger import Ledger
+from realtime.ports import Input, MemoryPort, Output, open_input, open_output
+from realtime.scheduler import Scheduler
+from realtime.wire import Inbox, Kind, Outbox, Record
+
+LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
+QUIET_NS = 5 * NS_PER_MS  # to look takes less
+CLOSE_AFTER_NS = 50 * NS_PER_MS  # two periods of 1,024 frames at 48 kHz are 43 ms
+HUNG_AFTER_S = 5
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C: the daemon decides
+    up_fd = os.dup(1)
+    os.dup2(2, 1)  # what a driver may print must not come between the records
+    granted = priority.ask()
+    with os.fdopen(0, "rb", buffering=0, closefd=False) as down, os.fdopen(up_fd, "wb", 0) as up:
+        try:
+            orders = wire.greeting(down)
+        except EOFError:
+            return
+        _still_alive()
+        try:
+            output, keyboard = _open_ports(orders)
+        except PortError as error:
+            wire.greet(up, {"error": str(error)})
+            sys.exit(1)
+        granted["memory_locked"] = priority.lock_memory()
+        wire.greet(
+            up,
+            {
+                "port": output.name,
+                "virtual": output.virtual,
+                "input": keyboard and keyboard.name,
+                "input_virtual": keyboard and keyboard.virtual,
+                **granted,
+            },
+        )
+        _perform(orders, output, keyboard, Inbox(down.fileno()), Outbox(up.fileno()))
+
+
+def _open_ports(orders: dict[str, Any]) -> tuple[Output | MemoryPort, Input | None]:
+    port, keyboard, api = orders.get("port"), orders.get("input"), orders.get("api")
+    return (
+        open_output(port, api) if port else MemoryPort(keep=0),
+        open_input(keyboard, api) if keyboard else None,
+    )
+
+
+def _perform(
+    orders: dict[str, Any],
+    output: Output | MemoryPort,
+    keyboard: Input | None,
+    inbox: Inbox,
+    outbox: Outbox,
+) -> None:
+    """Play until the daemon says STOP or goes, a signal comes, or the port is lost."""
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: inbox.hang_up())
+    clock = RealClock(inbox)
+    ledger = Ledger()
+    scheduler = Scheduler(clock, ledger, output.send, outbox.write)
+    for channel, pitch in orders.get("sounding", ()):
+        ledger.leaving(wire.note_on(channel, pitch, 1))
+    if keyboard:
+        keyboard.listen(
+            lambda message: outbox.write(Record(Kind.HEARD, message, at_ns=clock.now_ns()))
+        )
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        scheduler.hush(0)
+        _play(clock, inbox, scheduler, _Watch(output, keyboard, outbox.write))
+    except EOFError:
+        pass
+    except PortError:
+        outbox.write(Record(Kind.LOST, at_ns=clock.now_ns()))
+    finally:
+        scheduler.end()
+        RealClock().wait_until(clock.now_ns() + CLOSE_AFTER_NS)
+        output.close()
+        if keyboard:
+            keyboard.close()
+
+
+def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -> None:
+    look_ns = clock.now_ns() + LOOK_EVERY_NS
+    while True:
+        _still_alive()
+        now_ns = clock.now_ns()
+        # Never longer than a second: a signal that comes just before a wait does not end it.
+        due_ns = now_ns + NS_PER_S
+        if scheduler.next_due_ns is not None:
+            due_ns = min(due_ns, scheduler.next_due_ns)
+        # rtmidi keeps Python's lock while it lists the ports, so that a thread of its own would
+        # be no help: look when there is time, or when there was none for long.
+        if now_ns >= look_ns and (due_ns - now_ns > QUIET_NS or now_ns >= look_ns + NS_PER_S):
+            watch.look()
+            look_ns = now_ns + LOOK_EVERY_NS
+        if clock.wait_until(due_ns):
+            for record in inbox.read():
+                if record.kind is Kind.PLAY:
+                    scheduler.push(record)
+                elif record.kind is Kind.HUSH:
+                    scheduler.hush(record.epoch)
+                elif record.kind is Kind.STOP:
+                    return
+        scheduler.run_due()
+
+
+class _Watch:
+    """Whether the ports are still there."""
+
+    def __init__(
+        self, output: Output | MemoryPort, keyboard: Input | None, report: Callable[[Record], None]
+    ) -> None:
+        self._output = output
+        self._keyboard = keyboard
+        self._report = report
+        self._hearing = True
+
+    def look(self) -> None:
+        """Report an input that went or came back. Raises PortError when the output went."""
+        if not self._output.present():
+            raise PortError(f"output port '{self._output.name}' is gone")
+        if self._keyboard and self._keyboard.present() != self._hearing:
+            if self._hearing:
+                self._hearing = False
+                self._report(Record(Kind.DEAF))
+            elif self._keyboard.reconnect():
+                self._hearing = True
+                self._report(Record(Kind.HEARING))
+
+
+def _still_alive() -> None:
+    """Ask the system to end this process if it does not call here again in time.
+
+    A driver may hang in a call that nothing in Python can interrupt: JACK's waits for ever when
+    its server has stopped and its buffer is full. The daemon then starts another player.
+    """
+    if sys.platform != "win32":
+        signal.alarm(HUNG_AFTER_S)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""MIDI ports: the only file that knows rtmidi. Lists them, finds one by name, opens or makes it.
+
+There are no closed ports here, only names: what is not open cannot send.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import rtmidi
+
+from core.errors import PortError
+
+CLIENT = "composer"  # how JACK and ALSA name the owner of our ports
+_HEARD_KINDS = (0x80, 0x90, 0xB0)  # notes and controllers
+
+_ours: set[str] = set()  # ports that this process has made: they are listed like anybody's
+
+
+class NoMidiSystemError(PortError):
+    """There is nothing to open a port on."""
+
+
+class MemoryPort:
+    """An output that keeps what it is sent, for rehearsal and for tests.
+
+    Args:
+        keep: how many messages, the last ones; None keeps them all.
+    """
+
+    name = "memory"
+    virtual = True
+
+    def __init__(self, keep: int | None = None) -> None:
+        self.sent: deque[bytes] = deque(maxlen=keep)
+
+    def send(self, message: bytes) -> None:
+        self.sent.append(message)
+
+    def present(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class _Port:
+    """What an open output and an open input share."""
+
+    def __init__(
+        self, midi: Any, name: str, own_name: str, threads: set[str], *, virtual: bool
+    ) -> None:
+        self.name = name  # the port at the other end; our own when it is virtual
+        self.virtual = virtual
+        self._midi = midi
+        self._own_name = own_name
+        self._threads = threads  # of the MIDI system, at work for this port
+        _ours.add(own_name)
+
+    def present(self) -> bool:
+        """Whether the port is still there. Takes some ten microseconds for each port there is."""
+        # A dead JACK server goes on listing its ports, and what tells of its death does not come
+        # through rtmidi; but the thread that listened to it ends.
+        if not self._threads <= _threads():
+            return False
+        return self.virtual or self.name in _names(self._midi)
+
+    def close(self) -> None:
+        """Messages sent less than two periods ago may be lost."""
+        self._midi.close_port()
+        self._midi.delete()
+        _ours.discard(self._own_name)
+
+
+P = TypeVar("P", bound=_Port)
+
+
+class Output(_Port):
+    def send(self, message: bytes) -> None:
+        """Raises PortError when the port does not take it."""
+        try:
+            self._midi.send_message(message)
+        except rtmidi.RtMidiError as error:
+            raise PortError(f"output port '{self.name}' is gone: {error}") from error
+
+
+class Input(_Port):
+    _heard: Callable[[bytes], None]
+
+    def listen(self, heard: Callable[[bytes], None]) -> None:
+        """Call `heard`, in a thread of the MIDI system, with each note and controller message."""
+        self._heard = heard
+        self._midi.ignore_types(sysex=True, timing=True, active_sense=True)
+        self._midi.set_callback(self._arrived)
+
+    def reconnect(self) -> bool:
+        """Connect again to a port that was gone; False when it cannot be done yet."""
+        try:
+            self._midi.close_port()
+            self._midi.open_port(self._midi.get_ports().index(self.name), self._own_name)
+            self.listen(self._heard)
+        except (rtmidi.RtMidiError, ValueError):
+            return False
+        return True
+
+    def _arrived(self, message_and_delta: tuple[list[int], float], _: object) -> None:
+        message = bytes(message_and_delta[0])
+        if message[0] & 0xF0 in _HEARD_KINDS:
+            self._heard(message)
+
+
+def list_outputs(api: str | None = None) -> list[str]:
+    """Names of the ports that one can play to. Raises NoMidiSystemError."""
+    return _list(rtmidi.MidiOut, api)
+
+
+def list_inputs(api: str | None = None) -> list[str]:
+    """Names of the ports that one can listen to. Raises NoMidiSystemError."""
+    return _list(rtmidi.MidiIn, api)
+
+
+def open_output(name: str, api: str | None = None) -> Output:
+    """Connect to the output port of this name, or make a virtual one when there is none.
+
+    Args:
+        name: the name in full, or its client or port part, or any part of it in any case.
+        api: 'alsa', 'jack', 'core' or 'winmm'; None looks in all that are there.
+
+    Raises:
+        NoMidiSystemError: there is none, or not this one.
+        PortError: several ports match, or none does and there are no virtual ports here.
+    """
+    return _open(Output, rtmidi.MidiOut, "output", name, api)
+
+
+def open_input(name: str, api: str | None = None) -> Input:
+    """The same for an input, which hears nothing until told to `listen`."""
+    return _open(Input, rtmidi.MidiIn, "input", name, api)
+
+
+def match(name: str, names: list[str], direction: str = "output") -> str | None:
+    """The one of `names` that is meant by `name`; None when there is none.
+
+    >>> match("midi", ["fluidsynth:midi_00", "system:midi"])
+    'system:midi'
+    >>> match("FLUID", ["fluidsynth:midi_00", "system:midi"])
+    'fluidsynth:midi_00'
+
+    Raises:
+        PortError: several are equally good.
+    """
+    ways: tuple[Callable[[str], bool], ...] = (
+        lambda listed: listed == name,
+        lambda listed: name in _parts(listed),
+        lambda listed: name.casefold() in listed.casefold(),
+    )
+    for way in ways:
+        found = [listed for listed in names if way(listed)]
+        if len(found) > 1:
+            raise PortError(
+                f"{len(found)} {direction} ports match '{name}': {', '.join(found)}; "
+                "name one in full"
+            )
+        if found:
+            return found[0]
+    return None
+
+
+def _open(port_type: type[P], client: Any, direction: str, name: str, api: str | None) -> P:
+    threads_before = _threads()
+    systems = _systems(client, api)
+    midi, found = systems[0], None
+    for system in systems:
+        found = match(name, _names(system), direction)
+        if found:
+            midi = system
+            break
+    for system in systems:
+        if system is not midi:
+            system.delete()
+    own_name = direction if found else name
+    try:
+        if found:
+            midi.open_port(midi.get_ports().index(found), own_name)
+        else:
+            midi.open_virtual_port(own_name)
+    except NotImplementedError as error:  # Windows
+        listed = ", ".join(_names(midi)) or "there are none"
+        raise PortError(
+            f"no {direction} port matches '{name}', and this system has no virtual ports; "
+            f"name one of: {listed}"
+        ) from error
+    except (rtmidi.RtMidiError, ValueError) as error:
+        raise PortError(f"cannot open {direction} port '{found or name}': {error}") from error
+    threads = _threads() - threads_before
+    return port_type(midi, found or name, own_name, threads, virtual=not found)
+
+
+def _list(client: Any, api: str | None) -> list[str]:
+    names = []
+    for midi in _systems(client, api):
+        names += _names(midi)
+        midi.delete()
+    return names
+
+
+def _systems(client: Any, api: str | None) -> list[Any]:
+    """A client of each MIDI system that is running, or of the one that is asked for."""
+    compiled = {rtmidi.get_api_name(number): number for number in rtmidi.get_compiled_api()}
+    compiled.pop("dummy", None)
+    if api is not None and api not in compiled:
+        raise NoMidiSystemError(f"no MIDI system '{api}' here; there may be: {', '.join(compiled)}")
+    name = CLIENT if client is rtmidi.MidiOut else f"{CLIENT}-in"
+    running = []
+    for number in [compiled[api]] if api else compiled.values():
+        with contextlib.suppress(rtmidi.RtMidiError), _quiet():
+            running.append(client(number, name=name))
+    if not running:
+        hint = "start JACK, or load ALSA's snd-seq" if sys.platform == "linux" else "start one"
+        raise NoMidiSystemError(f"no MIDI system is running ({api or ', '.join(compiled)}); {hint}")
+    return running
+
+
+def _names(midi: Any) -> list[str]:
+    for _ in range(3):
+        # A port that goes while they are being listed is an error to rtmidi.
+        with contextlib.suppress(rtmidi.RtMidiError):
+            return [name for name in midi.get_ports() if name and not _is_ours(name)]
+    return []
+
+
+def _is_ours(name: str) -> bool:
+    client, port = _client_and_port(name)
+    return port in _ours and (client is None or client.startswith(CLIENT))
+
+
+def _client_and_port(name: str) -> tuple[str | None, str]:
+    """JACK lists 'client:port', ALSA 'client:port 128:0', WinMM 'port 0', CoreMIDI 'port'."""
+    client, colon, port = re.sub(r" \d+(:\d+)?$", "", name).partition(":")
+    return (client, port) if colon else (None, client)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    client, port = _client_and_port(name)
+    return (port,) if client is None else (client, port, f"{client}:{port}")
+
+
+def _threads() -> set[str]:
+    """The system's numbers of this process' threads, where it tells them."""
+    tasks = Path("/proc/self/task")
+    return {task.name for task in tasks.iterdir()} if tasks.exists() else set()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the many lines in which libasound and libjack say what we say in one."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nothing)

@@ -1,0 +1,138 @@
+"""Due messages leave at their time, in the right order. Owns that order, and what is dropped.
+
+At one instant: releases, then everything but notes, then onsets; otherwise first in, first out.
+A note that is struck and released at one instant is the one exception: its release follows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+from collections.abc import Callable
+
+from core.errors import PortError
+from realtime.clock import NS_PER_MS, Clock
+from realtime.ledger import Ledger
+from realtime.wire import Kind, Record, is_note, is_onset, is_release, note_off
+
+LATE_NS = 100 * NS_PER_MS  # an onset later than this is worse than none
+
+
+class Scheduler:
+    """Sends PLAY records when they are due.
+
+    Releases always leave, however late. Onsets that are too late are reported as DROPPED;
+    everything that leaves is reported as SENT.
+
+    Args:
+        clock: whose time the due times are in.
+        ledger: is kept.
+        send: takes one message to the port; may raise PortError.
+        report: is told of each message, after it has left.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        send: Callable[[bytes], None],
+        report: Callable[[Record], None],
+    ) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._send = send
+        self._report = report
+        # heapq is not stable: a running number keeps equals first-in first-out.
+        self._queue: list[tuple[int, int, Record]] = []
+        self._numbers = itertools.count()
+        self._epoch = 0
+
+    @property
+    def next_due_ns(self) -> int | None:
+        return self._queue[0][0] if self._queue else None
+
+    def push(self, record: Record) -> None:
+        """Queue a PLAY record, unless it belongs to an epoch that is over."""
+        if not self._is_over(record):
+            heapq.heappush(self._queue, (record.due_ns, next(self._numbers), record))
+
+    def run_due(self) -> None:
+        """Send all that is due now."""
+        while self._queue and self._queue[0][0] <= self._clock.now_ns():
+            due_ns = self._queue[0][0]
+            instant = []
+            while self._queue and self._queue[0][0] == due_ns:
+                instant.append(heapq.heappop(self._queue)[2])
+            self._play(instant)
+
+    def run_until(self, end_ns: int) -> None:
+        """Send all that becomes due until `end_ns`, and return then."""
+        while self._queue and self._queue[0][0] <= end_ns:
+            self._clock.wait_until(self._queue[0][0])
+            self.run_due()
+        self._clock.wait_until(end_ns)
+
+    def hush(self, epoch: int) -> None:
+        """`epoch` begins: release all that sounds, and forget the notes queued before it.
+
+        Their releases are forgotten too: everything they could release has been released, and
+        they must not cut a note of the new epoch.
+        """
+        self._epoch = max(self._epoch, epoch)
+        self._queue = [entry for entry in self._queue if not self._is_over(entry[2])]
+        heapq.heapify(self._queue)
+        for message in self._ledger.releases():
+            self._leave(message, self._clock.now_ns())
+
+    def end(self) -> None:
+        """Release all that sounds, lift the pedals, and forget the rest; even if the port fails."""
+        self._queue.clear()
+        for message in self._ledger.endings():
+            with contextlib.suppress(PortError):
+                self._leave(message, self._clock.now_ns())
+
+    def _is_over(self, record: Record) -> bool:
+        return record.epoch < self._epoch and is_note(record.message)
+
+    def _play(self, instant: list[Record]) -> None:
+        """Send what is due at one instant."""
+        if self._clock.now_ns() - instant[0].due_ns > LATE_NS:
+            instant = self._without_onsets(instant)
+        later = []
+        for record in instant:
+            if is_release(record.message) and self._ledger.sounds(record.message):
+                self._leave(record.message, record.due_ns)
+            else:
+                later.append(record)
+        # A note that is struck again without a release gets one.
+        for record in later:
+            self._release_before(record)
+        for record in later:
+            if not is_note(record.message):
+                self._leave(record.message, record.due_ns)
+        for record in later:
+            if is_onset(record.message):
+                self._release_before(record)
+                self._leave(record.message, record.due_ns)
+            # What is still sounding was struck at this instant, before its release was queued.
+            elif is_release(record.message) and self._ledger.sounds(record.message):
+                self._leave(record.message, record.due_ns)
+
+    def _without_onsets(self, instant: list[Record]) -> list[Record]:
+        for record in instant:
+            if is_onset(record.message):
+                self._report(record._replace(kind=Kind.DROPPED, at_ns=self._clock.now_ns()))
+        return [record for record in instant if not is_onset(record.message)]
+
+    def _release_before(self, record: Record) -> None:
+        if is_onset(record.message) and self._ledger.sounds(record.message):
+            channel, pitch = record.message[0] & 0x0F, record.message[1]
+            self._leave(note_off(channel, pitch), record.due_ns)
+
+    def _leave(self, message: bytes, due_ns: int) -> None:
+        self._ledger.leaving(message)
+        self._send(message)
+        self._ledger.left(message)
+        at_ns = self._clock.now_ns()
+        self._report(Record(Kind.SENT, message, due_ns, at_ns, self._epoch))
