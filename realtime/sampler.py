@@ -1,0 +1,103 @@
+"""What comes next: logits and settings to one token, by chance, within what may be played.
+
+What may not be played is ruled out before the dice are thrown, never repaired afterwards: a
+stream sampled here releases only what sounds and strikes only what is silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Set
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.codec import Codec, Token
+from core.errors import SettingsError
+from realtime.engine import Engine, Floats
+
+
+def within(name: str, value: float, low: float, high: float) -> None:
+    """Raises SettingsError unless `low <= value <= high`."""
+    if not (math.isfinite(value) and low <= value <= high):
+        raise SettingsError(f"{name} must be within {low:g}..{high:g}, not {value:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How daring the choice is.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+
+    temperature: float = 1.0  # 0.01..5; below 1 the likely gets likelier
+    top_p: float = 0.98  # 0.01..1; the least likely choices, 1 - top_p of all chances, never come
+
+    def __post_init__(self) -> None:
+        within("temperature", self.temperature, 0.01, 5)
+        within("top_p", self.top_p, 0.01, 1)
+
+
+def sample(
+    engine: Engine,
+    codec: Codec,
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    sounding: Set[int] = frozenset(),
+    struck_now: Set[int] = frozenset(),
+    held: Set[int] = frozenset(),
+    time_bin: int | None = None,
+) -> Token:
+    """Choose when, then which note, then how hard. Does not step the engine.
+
+    A sounding note is released, a silent one struck. The same rng gives the same tokens.
+
+    Args:
+        engine: heard the stream so far.
+        codec: of the engine's checkpoint.
+        settings: how daring.
+        rng: two or three draws are taken from it.
+        sounding: notes (not pitches) that the stream struck and has not released.
+        struck_now: notes struck at the instant of the stream's last event. They are left alone
+            at that instant, for a release would come before its onset.
+        held: notes that the human holds. They are left alone.
+        time_bin: when, if that is not for the model to say; beyond the stream's last event.
+
+    Raises:
+        ValueError: the human holds every note there is.
+    """
+    if len(held) >= codec.notes:
+        raise ValueError("no note is left to play while the human holds them all")
+    locked = held | struck_now
+    if time_bin is None:
+        full = codec.values_s[0] == 0 and len(locked) >= codec.notes
+        time_bin = _draw(engine.time_logits(), (0,) if full else (), settings, rng)
+    at_once = codec.values_s[time_bin] == 0
+    note = _draw(engine.note_logits(time_bin), locked if at_once else held, settings, rng)
+    if note in sounding:
+        return Token(note, 0, time_bin)
+    velocity = _draw(engine.velocity_logits(time_bin, note), (0,), settings, rng)
+    return Token(note, velocity, time_bin)
+
+
+def _draw(
+    logits: Floats, ruled_out: Collection[int], settings: Settings, rng: np.random.Generator
+) -> int:
+    """One choice of those not ruled out, of which there is at least one."""
+    scores = logits.astype(np.float64)
+    if ruled_out:
+        scores[list(ruled_out)] = -np.inf
+    best = scores.max()
+    if not math.isfinite(best):
+        # Weights so large that they overflow: a network without a preference goes on playing.
+        scores[:] = 0
+        scores[list(ruled_out)] = -np.inf
+        best = 0.0
+    scores -= best
+    scores /= settings.temperature
+    likeliest_first = np.argsort(-scores, kind="stable")
+    chances = np.cumsum(np.exp(scores[likeliest_first]))
+    top = chances[np.searchsorted(chances, settings.top_p * chances[-1])]
+    return int(likeliest_first[np.searchsorted(chances, rng.random() * top, side="right")])
