@@ -177,3 +177,7 @@ def _run(trainer: Trainer) -> None:
                 best=progress.best_loss,
             )
         )
+
+
+if __name__ == "__main__":
+    composer_train()

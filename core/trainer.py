@@ -37,7 +37,7 @@ VALIDATION_STREAMS = 32
 class Recipe:
     """How to train. Saved with the training, so that it goes on as it began."""
 
-    streams: int = 32  # pieces side by side
+    streams: int = 16  # pieces side by side; few, for many updates
     steps: int = 64  # events in a stretch: how far the gradient reaches back
     learning_rate: float = 2e-3  # at its peak; a warm-up, then a cosine down to a hundredth
     weight_decay: float = 0.01

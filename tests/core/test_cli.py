@@ -1,0 +1,76 @@
+"""composer-train as a musician meets it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import checkpoint
+
+
+def composer_train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "core.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+SMALL = ("--hidden-size", "16")
+
+
+def test_a_folder_becomes_a_checkpoint_and_what_was_skipped_is_told(
+    songbook: Path, tmp_path: Path
+) -> None:
+    (songbook / "broken.mid").write_text("no music")
+    out = tmp_path / "model.safetensors"
+    done = composer_train(songbook, "--out", out, "--epochs", "1", "--licence", "CC0", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "broken.mid" in done.stderr
+    assert "20 files read, 1 skipped" in done.stderr
+    assert checkpoint.load(out).record["licence"] == "CC0"
+    more = composer_train(songbook, "--out", out, "--epochs", "2", "--resume", *SMALL)
+    assert more.returncode == 0, more.stderr
+    assert "resumed after" in more.stderr
+    assert checkpoint.load(out).record["events_seen"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "no file or folder at nowhere"),
+        (["."], "no MIDI file"),
+        ([".", "--minutes", "1", "--epochs", "1"], "not both"),
+        ([".", "--minutes", "-1"], "must be above 0"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_1(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    monkeypatch.chdir(tmp_path)
+    done = composer_train(*arguments, "--out", tmp_path / "model.safetensors")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.startswith("composer-train: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_torch_it_says_how_to_get_it(songbook: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['composer-train', *sys.argv[1:]];"
+        "from core.cli import composer_train; composer_train()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(songbook), "--out", str(tmp_path / "m.safetensors")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "training needs torch; install it with: pip install" in done.stderr
+    assert done.stderr.count("\n") == 1
