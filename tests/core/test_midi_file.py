@@ -477,6 +477,12 @@ def test_a_written_file_replaces_the_old_one_and_leaves_nothing_beside(tmp_path:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_written_file_may_be_read_by_whom_the_umask_allows(tmp_path: Path) -> None:
+    midi_file.write(tmp_path / "take.mid", [(0, on(60))])
+    (tmp_path / "other").touch()
+    assert (tmp_path / "take.mid").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_music_that_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "take.mid"
     path.write_bytes(b"old")

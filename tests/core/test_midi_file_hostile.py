@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import midi_file
+from core import midi_file, smf
 from core.errors import MidiFileError
 
 NOTE = b"\x00\x90\x3c\x40\x60\x80\x3c\x00"  # middle C, for a quarter
@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "only percussion": (header() + track(b"\x00\x99\x24\x40\x60\x99\x24\x00"), "no notes outside"),
     "three days": (header() + track(NOTE + b"\xff\xff\xff\x7f" + NOTE[1:]), "more than a day"),
     "far too many tracks": (header() + chunk(b"MTrk", b"") * 5000, "more than 4096 tracks"),
-    "far too many bytes": (TUNE + bytes(midi_file.MAX_BYTES), "more than 16 MiB"),
+    "far too many bytes": (TUNE + bytes(smf.MAX_BYTES), "more than 8 MiB"),
 }
 
 
