@@ -70,12 +70,14 @@ def sample(
     """
     if len(held) >= codec.notes:
         raise ValueError("no note is left to play while the human holds them all")
-    locked = held | struck_now
+    left_alone = held
     if time_bin is None:
-        full = codec.values_s[0] == 0 and len(locked) >= codec.notes
-        time_bin = _draw(engine.time_logits(), (0,) if full else (), settings, rng)
-    at_once = codec.values_s[time_bin] == 0
-    note = _draw(engine.note_logits(time_bin), locked if at_once else held, settings, rng)
+        at_once = held | struck_now if codec.values_s[0] == 0 else held
+        must_wait = len(at_once) >= codec.notes
+        time_bin = _draw(engine.time_logits(), (0,) if must_wait else (), settings, rng)
+        if time_bin == 0:
+            left_alone = at_once
+    note = _draw(engine.note_logits(time_bin), left_alone, settings, rng)
     if note in sounding:
         return Token(note, 0, time_bin)
     velocity = _draw(engine.velocity_logits(time_bin, note), (0,), settings, rng)

@@ -1,0 +1,256 @@
+"""Who plays when. Owns the one stream that the model hears, its own notes and the human's.
+
+No clock, no process and no port of its own: moments come in, records go out. While the human
+plays the machine listens; when the human has been silent for a while, it goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from core.codec import Codec, Token
+from core.events import Event
+from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.engine import Engine, Floats
+from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
+from realtime.sampler import Settings, sample, within
+from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
+
+HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
+PATIENCE_NS = 1 * NS_PER_S  # how long the human is silent before the machine goes on
+BEHIND_NS = 50 * NS_PER_MS  # later than this, the music goes on from now instead of catching up
+
+_ALL_SOUND_OFF = 120
+_NOBODY: frozenset[int] = frozenset()
+
+
+class _Moment(NamedTuple):
+    """The stream right after one of its events, to come back to."""
+
+    at_ns: int
+    state: Floats
+    sounding: frozenset[int]  # notes
+    struck_now: frozenset[int]  # those struck at `at_ns`
+
+
+class Performer:
+    """Writes what the model plays, a little ahead of time, and listens to the human.
+
+    Args:
+        engine: as it stands; what it has heard so far is the past.
+        codec: of the engine's checkpoint.
+        settings: how daring.
+        rng: every choice comes from it.
+        start_ns: when the stream begins.
+        channel: 0..15, of all messages.
+        program: 0..127, asked for at the start.
+        tempo_scale: 0.1..10; 2 plays twice as fast, and hears the human so much slower.
+        velocity_scale: 0.1..4, of what is played; the model hears its own velocities.
+        horizon_ns: how far ahead of now to write.
+        patience_ns: how long the human, holding no key, is silent before the machine goes on.
+        epoch: of the first record.
+
+    Raises:
+        SettingsError: a scale is out of its range.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        codec: Codec,
+        settings: Settings,
+        rng: np.random.Generator,
+        start_ns: int,
+        *,
+        channel: int = 0,
+        program: int | None = None,
+        tempo_scale: float = 1.0,
+        velocity_scale: float = 1.0,
+        horizon_ns: int = HORIZON_NS,
+        patience_ns: int = PATIENCE_NS,
+        epoch: int = 0,
+    ) -> None:
+        within("tempo scale", tempo_scale, 0.1, 10)
+        within("velocity scale", velocity_scale, 0.1, 4)
+        self._engine = engine
+        self._codec = codec
+        self._settings = settings
+        self._rng = rng
+        self._channel = channel
+        self._program = program
+        self._tempo_scale = tempo_scale
+        self._velocity_scale = velocity_scale
+        self._horizon_ns = horizon_ns
+        self._patience_ns = patience_ns
+        self._epoch = epoch
+        # What is not 0 stays so: only bin 0 may be 'at once'.
+        self._deltas_ns = [
+            max(round(value_s / tempo_scale * NS_PER_S), int(value_s > 0))
+            for value_s in codec.values_s
+        ]
+        # After the last event that has sounded, and after each one written ahead since.
+        self._moments = deque([_Moment(start_ns, engine.snapshot(), _NOBODY, _NOBODY)])
+        self._next: tuple[int, Token] | None = None  # chosen, but beyond the horizon
+        self._listening = False
+        self._keys: set[int] = set()  # notes whose key the human holds
+        self._pedal = False
+        self._held: set[int] = set()  # notes that the human lets sound, by key or pedal
+
+    @property
+    def wake_ns(self) -> int | None:
+        """When `plan` has something to write; None while that is up to the human."""
+        if self._held:
+            return None
+        due_ns = self._next[0] if self._next else self._moments[-1].at_ns
+        if self._listening:
+            due_ns += self._patience_ns
+        return due_ns - self._horizon_ns
+
+    def begin(self, seed: Iterable[Event]) -> None:
+        """Before all else: hear music that went before, and let go what it left sounding."""
+        sounding: set[int] = set()
+        delta_s = 0.0
+        for event in seed:
+            delta_s += event.delta_s
+            note = event.pitch - self._codec.lowest_pitch
+            if not self._codec.holds(event.pitch) or not (event.is_onset or note in sounding):
+                continue
+            if event.is_onset and note in sounding:
+                self._engine.step(self._codec.encode(Event(delta_s, event.pitch, 0)))
+                delta_s = 0.0
+            self._engine.step(self._codec.encode(Event(delta_s, event.pitch, event.velocity)))
+            delta_s = 0.0
+            (sounding.add if event.is_onset else sounding.discard)(note)
+        for note in sorted(sounding):
+            self._engine.step(Token(note, 0, 0))
+        self._moments = deque([self._moments[0]._replace(state=self._engine.snapshot())])
+
+    def plan(self, now_ns: int) -> Iterator[Record]:
+        """Write events until the next one is due beyond the horizon.
+
+        One by one, so that the caller may stop in between to listen.
+        """
+        if self._program is not None:
+            message = bytes((0xC0 | self._channel, self._program))
+            self._program = None
+            yield Record(Kind.PLAY, message, due_ns=self._moments[0].at_ns, epoch=self._epoch)
+        while len(self._moments) > 1 and self._moments[1].at_ns <= now_ns:
+            self._moments.popleft()
+        while (wake_ns := self.wake_ns) is not None and wake_ns <= now_ns:
+            if self._next is None:
+                self._next = self._choose()
+                continue
+            due_ns, token = self._next
+            if now_ns - due_ns > BEHIND_NS:
+                due_ns = now_ns
+            self._next = None
+            self._hear(due_ns, token)
+            yield Record(Kind.PLAY, self._message(token), due_ns=due_ns, epoch=self._epoch)
+
+    def heard(self, at_ns: int, message: bytes) -> list[Record]:
+        """The human did this at `at_ns`. From their first note on the machine is silent."""
+        kind, data = message[0] & 0xF0, message[1:]
+        if is_note(message) and self._codec.holds(message[1]):
+            note = message[1] - self._codec.lowest_pitch
+            if is_onset(message):
+                return self._human_strikes(at_ns, note, message[2])
+            self._keys.discard(note)
+        elif kind == 0xB0 and data[0] == SUSTAIN_PEDAL:
+            self._pedal = data[1] >= 64
+        elif kind == 0xB0 and data[0] in (_ALL_SOUND_OFF, ALL_NOTES_OFF):
+            self.human_gone(at_ns)
+        self._human_releases(at_ns)
+        return []
+
+    def human_gone(self, at_ns: int) -> None:
+        """The keyboard was unplugged: nobody is left to release its keys."""
+        self._keys.clear()
+        self._pedal = False
+        self._human_releases(at_ns)
+
+    def _human_strikes(self, at_ns: int, note: int, velocity: int) -> list[Record]:
+        records = []
+        if not self._listening:
+            records = [self._hush(at_ns)]
+        if note in self._held:  # again, under the pedal or without a release
+            self._human(at_ns, note, 0)
+        self._human(at_ns, note, velocity)
+        self._keys.add(note)
+        self._held.add(note)
+        return records
+
+    def _human_releases(self, at_ns: int) -> None:
+        """What neither key nor pedal holds any longer."""
+        if not self._pedal:
+            for note in sorted(self._held - self._keys):
+                self._human(at_ns, note, 0)
+            self._held &= self._keys
+
+    def _hush(self, at_ns: int) -> Record:
+        """The machine falls silent: what it wrote for later than `at_ns` has never been."""
+        self._listening = True
+        self._next = None
+        self._epoch += 1
+        while len(self._moments) > 1 and self._moments[-1].at_ns > at_ns:
+            self._moments.pop()
+        now = self._moments[-1]
+        self._engine.restore(now.state)
+        for note in sorted(now.sounding):
+            self._human(at_ns, note, 0)
+        return Record(Kind.HUSH, epoch=self._epoch)
+
+    def _human(self, at_ns: int, note: int, velocity: int) -> None:
+        """Something happens now, or at the last event if that was heard of too late."""
+        last_ns = self._moments[-1].at_ns
+        at_ns = max(at_ns, last_ns)
+        delta_s = (at_ns - last_ns) / NS_PER_S * self._tempo_scale
+        event = Event(delta_s, note + self._codec.lowest_pitch, velocity)
+        self._hear(at_ns, self._codec.encode(event))
+        # What the human did cannot be undone.
+        self._moments = deque([self._moments[-1]])
+
+    def _hear(self, at_ns: int, token: Token) -> None:
+        """Add one event to the stream."""
+        last = self._moments[-1]
+        self._engine.step(token)
+        struck_now = last.struck_now if at_ns == last.at_ns else _NOBODY
+        note = frozenset((token.note,))
+        if token.velocity:
+            moment = _Moment(
+                at_ns, self._engine.snapshot(), last.sounding | note, struck_now | note
+            )
+        else:
+            moment = _Moment(at_ns, self._engine.snapshot(), last.sounding - note, struck_now)
+        self._moments.append(moment)
+
+    def _choose(self) -> tuple[int, Token]:
+        last = self._moments[-1]
+        time_bin = None
+        if self._listening:
+            # The human is done: the answer comes now, and the model knows how long it took.
+            self._listening = False
+            waited_s = self._patience_ns / NS_PER_S * self._tempo_scale
+            time_bin = self._codec.encode(Event(waited_s, self._codec.lowest_pitch, 0)).time_bin
+        token = sample(
+            self._engine,
+            self._codec,
+            self._settings,
+            self._rng,
+            sounding=last.sounding,
+            struck_now=last.struck_now,
+            held=self._held,
+            time_bin=time_bin,
+        )
+        waits_ns = self._deltas_ns[token.time_bin] if time_bin is None else self._patience_ns
+        return last.at_ns + waits_ns, token
+
+    def _message(self, token: Token) -> bytes:
+        pitch = token.note + self._codec.lowest_pitch
+        if not token.velocity:
+            return note_off(self._channel, pitch)
+        velocity = min(max(round(token.velocity * self._velocity_scale), 1), 127)
+        return note_on(self._channel, pitch, velocity)

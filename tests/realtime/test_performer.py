@@ -1,0 +1,453 @@
+"""Who plays when: the machine in time, the human first, and one legal stream for the model."""
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.checkpoint import Checkpoint
+from core.codec import Codec, Token
+from core.errors import SettingsError
+from core.events import Event
+from realtime.engine import START, Engine, Floats
+from realtime.performer import BEHIND_NS, HORIZON_NS, PATIENCE_NS, Performer
+from realtime.sampler import Settings
+from realtime.wire import (
+    Kind,
+    Record,
+    control_change,
+    is_onset,
+    is_release,
+    note_off,
+    note_on,
+)
+
+MS = 1_000_000
+S = 1000 * MS
+START_NS = 5 * S
+
+MakeCheckpoint = Callable[..., Checkpoint]
+# Ten notes from middle C, so that the human and the machine meet often.
+FEW = Codec(
+    lowest_pitch=60,
+    notes=10,
+    edges_s=(0.0, 0.001, 0.01, 0.1, 0.5),
+    values_s=(0.0, 0.005, 0.05, 0.2, 0.7),
+)
+
+
+class Overheard(Engine):
+    """An engine that keeps the stream it was fed, as `restore` leaves it."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.stream: list[Token] = []
+        self._streams: list[tuple[Floats, list[Token]]] = []
+        super().__init__(checkpoint)
+
+    def step(self, token: Token) -> None:
+        super().step(token)
+        if token != START:
+            self.stream.append(token)
+
+    def snapshot(self) -> Floats:
+        self._streams.append((super().snapshot(), list(self.stream)))
+        return self._streams[-1][0]
+
+    def restore(self, snapshot: Floats) -> None:
+        super().restore(snapshot)
+        self.stream = list(next(s for kept, s in self._streams if kept is snapshot))
+
+
+def machine(
+    checkpoint: Checkpoint, engine: Engine | None = None, *, seed: int = 0, **options: float
+) -> Performer:
+    return Performer(
+        engine or Engine(checkpoint),
+        checkpoint.codec,
+        Settings(),
+        np.random.default_rng(seed),
+        START_NS,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def play(performer: Performer, until_ns: int, now_ns: int = START_NS) -> list[Record]:
+    """Plan whenever the performer asks for it."""
+    records = list(performer.plan(now_ns))
+    while performer.wake_ns is not None and performer.wake_ns <= until_ns:
+        records += performer.plan(performer.wake_ns)
+    return records
+
+
+def is_legal(stream: Iterable[Token]) -> bool:
+    sounding: set[int] = set()
+    for note, velocity, _ in stream:
+        if (velocity == 0) != (note in sounding):
+            return False
+        sounding ^= {note}
+    return True
+
+
+def notes_after(stream: Iterable[Token]) -> set[int]:
+    sounding: set[int] = set()
+    for note, _, _ in stream:
+        sounding ^= {note}
+    return sounding
+
+
+def is_playable(records: Iterable[Record]) -> bool:
+    """In each epoch only what sounds is released, only what is silent struck."""
+    sounding: set[int] = set()
+    for record in records:
+        if record.kind is Kind.HUSH:
+            sounding = set()
+        elif is_release(record.message) != (record.message[1] in sounding):
+            return False
+        else:
+            sounding ^= {record.message[1]}
+    return True
+
+
+def dues_ns(records: Iterable[Record]) -> list[int]:
+    return [record.due_ns for record in records]
+
+
+# The machine in time
+
+
+@pytest.mark.parametrize("tempo_scale", [1.0, 2.0, 0.7])
+def test_after_an_hour_the_last_due_is_the_sum_of_the_deltas(
+    make_checkpoint: MakeCheckpoint, tempo_scale: float
+) -> None:
+    slow = Codec(notes=10, edges_s=(0.0, 0.1, 1.0, 4.0), values_s=(0.0, 0.7, 2.3, 5.1))
+    checkpoint = make_checkpoint(0, slow, hidden_size=2)
+    engine = Overheard(checkpoint)
+    performer = machine(checkpoint, engine, tempo_scale=tempo_scale)
+    at_ns = START_NS
+    written = 0
+    while at_ns < START_NS + 3600 * S:
+        at_ns = performer.wake_ns or at_ns
+        records = list(performer.plan(at_ns + 7 * MS))  # always a little late
+        written += len(records)
+        engine._streams = engine._streams[-100:]
+    expected_ns = START_NS
+    for token in engine.stream:
+        expected_ns += round(slow.values_s[token.time_bin] / tempo_scale * S)
+    assert written == len(engine.stream) > 1000
+    assert dues_ns(records)[-1] == expected_ns
+
+
+def test_the_same_seed_writes_the_same_records(make_checkpoint: MakeCheckpoint) -> None:
+    checkpoint = make_checkpoint()
+
+    def night(seed: int) -> list[Record]:
+        return play(machine(checkpoint, seed=seed), START_NS + 20 * S)
+
+    assert night(3) == night(3) != night(4)
+
+
+def test_it_writes_up_to_the_horizon_and_asks_to_be_woken_for_the_next(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    performer = machine(make_checkpoint())
+    for _ in range(200):
+        now_ns = performer.wake_ns or 0
+        records = list(performer.plan(now_ns))
+        assert all(due_ns <= now_ns + HORIZON_NS for due_ns in dues_ns(records))
+        assert performer.wake_ns is not None
+        assert performer.wake_ns > now_ns
+        assert list(performer.plan(performer.wake_ns - 1)) == []
+
+
+def test_it_can_be_interrupted_between_two_events(make_checkpoint: MakeCheckpoint) -> None:
+    whole, pieces = machine(make_checkpoint()), machine(make_checkpoint())
+    now_ns = START_NS + 40 * MS
+    expected = list(whole.plan(now_ns))
+    got = []
+    while pieces.wake_ns is not None and pieces.wake_ns <= now_ns:
+        got += [next(iter(pieces.plan(now_ns)), None)]
+    assert [record for record in got if record] == expected
+
+
+def test_after_the_computer_slept_the_music_goes_on_from_now(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    performer = machine(make_checkpoint())
+    play(performer, START_NS + S)
+    awake_ns = START_NS + 3600 * S
+    records = list(performer.plan(awake_ns))
+    assert records[0].due_ns == awake_ns
+    assert all(awake_ns <= due_ns <= awake_ns + HORIZON_NS for due_ns in dues_ns(records))
+
+
+def test_a_little_late_is_caught_up(make_checkpoint: MakeCheckpoint) -> None:
+    on_time, late = machine(make_checkpoint()), machine(make_checkpoint())
+    expected = play(on_time, START_NS + S)
+    assert play(late, START_NS + S, START_NS + BEHIND_NS) == expected
+
+
+def test_velocities_are_scaled_on_the_way_out_only(make_checkpoint: MakeCheckpoint) -> None:
+    checkpoint = make_checkpoint()
+    plain = play(machine(checkpoint), START_NS + 20 * S)
+    loud = play(machine(checkpoint, velocity_scale=3.0), START_NS + 20 * S)
+    assert len(loud) == len(plain) > 20
+    for before, after in zip(plain, loud, strict=True):
+        if is_onset(before.message):
+            assert after.message[2] == min(before.message[2] * 3, 127)
+    soft = play(machine(checkpoint, velocity_scale=0.1), START_NS + 20 * S)
+    assert all(r.message[2] >= 1 for r in soft if r.message[0] == 0x90)
+
+
+def test_the_program_is_asked_for_first_on_the_channel(make_checkpoint: MakeCheckpoint) -> None:
+    records = play(machine(make_checkpoint(), channel=3, program=40), START_NS + S)
+    assert records[0] == Record(Kind.PLAY, bytes((0xC3, 40)), due_ns=START_NS)
+    assert {record.message[0] & 0x0F for record in records} == {3}
+    assert is_playable(records[1:])
+
+
+def test_scales_out_of_range_say_so(make_checkpoint: MakeCheckpoint) -> None:
+    with pytest.raises(SettingsError, match=r"tempo scale must be within 0.1..10, not 0"):
+        machine(make_checkpoint(), tempo_scale=0.0)
+    with pytest.raises(SettingsError, match=r"velocity scale must be within 0.1..4, not 5"):
+        machine(make_checkpoint(), velocity_scale=5.0)
+
+
+# Going on from a seed
+
+
+def test_what_the_seed_left_sounding_is_released_in_the_stream_and_not_played(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    checkpoint = make_checkpoint(0, FEW)
+    engine = Overheard(checkpoint)
+    performer = machine(checkpoint, engine)
+    performer.begin([Event(0.0, 60, 70), Event(0.05, 64, 80), Event(0.2, 60, 0)])
+    assert engine.stream == [(0, 70, 0), (4, 80, 2), (0, 0, 3), (4, 0, 0)]
+    records = play(performer, START_NS + 5 * S)
+    assert is_playable(records)
+    assert min(dues_ns(records)) >= START_NS
+
+
+def test_a_broken_seed_is_mended(make_checkpoint: MakeCheckpoint) -> None:
+    checkpoint = make_checkpoint(0, FEW)
+    engine = Overheard(checkpoint)
+    machine(checkpoint, engine).begin(
+        [
+            Event(0.0, 61, 0),  # a release of nothing
+            Event(0.05, 20, 64),  # outside the codec; its time counts
+            Event(0.05, 60, 64),
+            Event(0.05, 60, 65),  # struck twice
+        ]
+    )
+    assert engine.stream == [(0, 64, 3), (0, 0, 2), (0, 65, 0), (0, 0, 0)]
+
+
+# The human
+
+
+@pytest.fixture
+def duo(make_checkpoint: MakeCheckpoint) -> tuple[Performer, Overheard]:
+    """A performer in full swing, after two seconds, with notes sounding, and what it heard."""
+    for seed in range(100):
+        checkpoint = make_checkpoint(seed, FEW)
+        engine = Overheard(checkpoint)
+        performer = machine(checkpoint, engine)
+        play(performer, START_NS + 2 * S)
+        if len(engine.stream) > 5 and sum(1 if t.velocity else -1 for t in engine.stream) > 1:
+            return performer, engine
+    pytest.fail("no random network plays two notes at once")
+
+
+NOW_NS = START_NS + 2 * S
+
+
+def test_when_the_human_plays_the_machine_is_silent_until_they_are_done(
+    duo: tuple[Performer, Overheard],
+) -> None:
+    performer, _ = duo
+    assert performer.heard(NOW_NS, note_on(0, 62, 90)) == [Record(Kind.HUSH, epoch=1)]
+    assert performer.wake_ns is None
+    assert list(performer.plan(NOW_NS + 60 * S)) == []
+    up_ns = NOW_NS + 60 * S
+    assert performer.heard(up_ns, note_off(0, 62)) == []
+    assert performer.wake_ns == up_ns + PATIENCE_NS - HORIZON_NS
+    assert list(performer.plan(performer.wake_ns - 1)) == []
+    answer = list(performer.plan(performer.wake_ns))
+    assert answer[0].due_ns == up_ns + PATIENCE_NS
+    assert answer[0].epoch == 1
+    assert is_onset(answer[0].message)
+
+
+def test_the_model_hears_the_human_in_the_stream_at_the_true_time(
+    duo: tuple[Performer, Overheard],
+) -> None:
+    performer, engine = duo
+    before = list(engine.stream)
+    performer.heard(NOW_NS, note_on(0, 62, 90))
+    performer.heard(NOW_NS + 200 * MS, note_on(0, 65, 91))
+    performer.heard(NOW_NS + 250 * MS, note_off(0, 62))
+    performer.heard(NOW_NS + 950 * MS, note_on(0, 65, 0))
+    assert engine.stream[-3:] == [(5, 91, 3), (2, 0, 2), (5, 0, 4)]
+    assert engine.stream[-4][:2] == (2, 90)
+    # The machine's own notes were released at the human's first.
+    released = engine.stream[len(before) : -4]
+    assert all(token.velocity == 0 for token in released)
+    assert is_legal(engine.stream)
+
+
+def test_the_model_forgets_what_it_wrote_for_later_than_the_human(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    checkpoint = make_checkpoint(1, FEW)
+    engine = Overheard(checkpoint)
+    performer = machine(checkpoint, engine, horizon_ns=3 * S)
+    written = list(performer.plan(START_NS))
+    human_ns = START_NS + S
+    sounded = [record for record in written if record.due_ns <= human_ns]
+    assert 0 < len(sounded) < len(written) == len(engine.stream)
+    kept = engine.stream[: len(sounded)]
+    performer.heard(human_ns, note_on(0, 69, 64))
+    assert engine.stream[: len(kept)] == kept
+    assert notes_after(engine.stream) == {9}
+    assert engine.stream[-1][:2] == (9, 64)
+    assert all(token.velocity == 0 for token in engine.stream[len(kept) : -1])
+    # The first thing that happens next came so long after the last that sounded.
+    waited_s = (human_ns - sounded[-1].due_ns) / S
+    assert engine.stream[len(kept)].time_bin == FEW.encode(Event(waited_s, 60, 0)).time_bin
+
+
+def test_twice_the_tempo_hears_the_human_at_half_the_speed(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    engine = Overheard(make_checkpoint(0, FEW))
+    performer = machine(make_checkpoint(0, FEW), engine, tempo_scale=2.0)
+    performer.heard(START_NS, note_on(0, 62, 90))
+    performer.heard(START_NS + 25 * MS, note_off(0, 62))
+    assert engine.stream == [(2, 90, 0), (2, 0, FEW.encode(Event(0.05, 60, 0)).time_bin)]
+
+
+@pytest.fixture
+def listener(make_checkpoint: MakeCheckpoint) -> tuple[Performer, Overheard]:
+    """A performer that has not played yet."""
+    engine = Overheard(make_checkpoint(0, FEW))
+    return machine(make_checkpoint(0, FEW), engine), engine
+
+
+def test_the_pedal_holds_what_its_key_lets_go(listener: tuple[Performer, Overheard]) -> None:
+    performer, engine = listener
+    performer.heard(START_NS, control_change(0, 64, 127))
+    performer.heard(START_NS, note_on(0, 62, 90))
+    performer.heard(START_NS + 10 * MS, note_off(0, 62))
+    assert engine.stream == [(2, 90, 0)]
+    assert performer.wake_ns is None
+    performer.heard(START_NS + 60 * MS, control_change(0, 64, 0))
+    assert engine.stream == [(2, 90, 0), (2, 0, 2)]
+    assert performer.wake_ns is not None
+
+
+def test_a_note_struck_again_under_the_pedal_is_released_first(
+    listener: tuple[Performer, Overheard],
+) -> None:
+    performer, engine = listener
+    performer.heard(START_NS, control_change(0, 64, 127))
+    for at_ns in (START_NS, START_NS + 200 * MS):
+        performer.heard(at_ns, note_on(0, 62, 90))
+        performer.heard(at_ns + 5 * MS, note_off(0, 62))
+    assert engine.stream == [(2, 90, 0), (2, 0, 3), (2, 90, 0)]
+
+
+def test_orphan_releases_and_double_strikes_are_mended(
+    listener: tuple[Performer, Overheard],
+) -> None:
+    performer, engine = listener
+    assert performer.heard(START_NS, note_off(0, 62)) == []
+    performer.heard(START_NS, note_on(0, 62, 90))
+    performer.heard(START_NS + 200 * MS, note_on(1, 62, 80))
+    performer.heard(START_NS + 205 * MS, note_off(0, 62))
+    performer.heard(START_NS + 210 * MS, note_off(1, 62))
+    assert engine.stream == [(2, 90, 0), (2, 0, 3), (2, 80, 0), (2, 0, 1)]
+
+
+def test_a_pitch_outside_the_codec_is_not_heard(duo: tuple[Performer, Overheard]) -> None:
+    performer, engine = duo
+    before = list(engine.stream)
+    assert performer.heard(NOW_NS, note_on(0, 59, 90)) == []
+    assert performer.heard(NOW_NS, note_off(0, 59)) == []
+    assert engine.stream == before
+    assert performer.wake_ns is not None
+
+
+def test_a_keyboard_unplugged_with_keys_down_does_not_silence_the_machine(
+    listener: tuple[Performer, Overheard],
+) -> None:
+    performer, engine = listener
+    performer.heard(START_NS, note_on(0, 62, 90))
+    performer.human_gone(START_NS + 50 * MS)
+    assert engine.stream == [(2, 90, 0), (2, 0, 2)]
+    assert performer.wake_ns is not None
+
+
+def test_all_notes_off_lets_all_keys_go(listener: tuple[Performer, Overheard]) -> None:
+    performer, engine = listener
+    performer.heard(START_NS, note_on(0, 62, 90))
+    performer.heard(START_NS, note_on(0, 63, 90))
+    performer.heard(START_NS + 50 * MS, control_change(0, 123, 0))
+    assert notes_after(engine.stream) == set()
+    assert performer.wake_ns is not None
+
+
+# Whatever happens
+
+pitches = st.integers(58, 71)
+human = st.one_of(
+    st.builds(note_on, st.just(0), pitches, st.integers(0, 127)),
+    st.builds(note_off, st.just(0), pitches),
+    st.builds(control_change, st.just(0), st.sampled_from([1, 64, 123]), st.sampled_from([0, 127])),
+)
+# (milliseconds since the last, how long ago the human did it, what; None: only plan)
+happenings = st.lists(
+    st.tuples(st.integers(0, 400), st.integers(0, 60), st.none() | human), max_size=60
+)
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    spread=st.sampled_from([0.1, 1.0, 10.0]),
+    tempo_scale=st.floats(0.1, 10),
+    patience_ms=st.integers(0, 500),
+    happenings=happenings,
+)
+def test_whatever_the_human_does_every_stream_is_legal(
+    make_checkpoint: MakeCheckpoint,
+    seed: int,
+    spread: float,
+    tempo_scale: float,
+    patience_ms: int,
+    happenings: list[tuple[int, int, bytes | None]],
+) -> None:
+    checkpoint = make_checkpoint(seed, FEW, hidden_size=4, spread=spread)
+    engine = Overheard(checkpoint)
+    performer = machine(
+        checkpoint, engine, seed=seed, tempo_scale=tempo_scale, patience_ns=patience_ms * MS
+    )
+    now_ns = START_NS
+    records: list[Record] = []
+    for wait_ms, ago_ms, message in happenings:
+        now_ns += wait_ms * MS
+        if message is None:
+            for _, record in zip(range(20), performer.plan(now_ns), strict=False):
+                records.append(record)
+        else:
+            records += performer.heard(now_ns - ago_ms * MS, message)
+        assert is_legal(engine.stream)
+
+    assert is_playable(records)
+    epochs = [record.epoch for record in records]
+    assert epochs == sorted(epochs)
+    for before, after in pairwise(records):
+        if before.kind is after.kind is Kind.PLAY:
+            assert before.due_ns <= after.due_ns
