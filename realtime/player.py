@@ -29,8 +29,10 @@ from realtime.wire import Inbox, Kind, Outbox, Record
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
 QUIET_NS = 5 * NS_PER_MS  # to look takes less
-CLOSE_AFTER_NS = 50 * NS_PER_MS  # two periods of 1,024 frames at 48 kHz are 43 ms
-HUNG_AFTER_S = 5
+# What is sent right after opening a port, or right before closing it, is lost: wait two periods
+# of the sound server. Two of 1,024 frames at 48 kHz are 43 ms.
+SETTLE_NS = 50 * NS_PER_MS
+HUNG_AFTER_S = 3  # a wait takes 1, closing a port whose server is dead another
 
 
 def main() -> None:
@@ -49,6 +51,7 @@ def main() -> None:
         except PortError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
+        _settle()
         granted["memory_locked"] = priority.lock_memory()
         wire.greet(
             up,
@@ -103,7 +106,7 @@ def _perform(
         outbox.write(Record(Kind.LOST, at_ns=clock.now_ns()))
     finally:
         scheduler.end()
-        RealClock().wait_until(clock.now_ns() + CLOSE_AFTER_NS)
+        _settle()
         output.close()
         if keyboard:
             keyboard.close()
@@ -156,6 +159,11 @@ class _Watch:
             elif self._keyboard.reconnect():
                 self._hearing = True
                 self._report(Record(Kind.HEARING))
+
+
+def _settle() -> None:
+    clock = RealClock()
+    clock.wait_until(clock.now_ns() + SETTLE_NS)
 
 
 def _still_alive() -> None:

@@ -1,0 +1,156 @@
+"""Real MIDI ports over a JACK server of the test's own, a foreign listener, and shared music."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+class Jack:
+    """A JACK server without sound or real-time priority, and what one asks of it."""
+
+    def __init__(self) -> None:
+        """Raises OSError when no server can be started."""
+        import fcntl  # not on Windows, where there is no JACK server to test with either
+
+        # A machine has room for eight servers, and one that was killed keeps its place until
+        # another of its name starts: so a few names, each for one test run at a time.
+        for slot in range(4):
+            self.name = f"composer-test-{slot}"
+            self._lock = (Path(tempfile.gettempdir()) / f"{self.name}.lock").open("w")
+            with suppress(BlockingIOError):
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.start()
+                return
+            self._lock.close()
+        raise OSError("other tests use all the JACK servers that tests may use")
+
+    def start(self) -> None:
+        self._environment = {
+            **os.environ,
+            "JACK_DEFAULT_SERVER": self.name,
+            "JACK_NO_START_SERVER": "1",
+        }
+        self._server = subprocess.Popen(
+            [
+                *("jackd", "--no-realtime", "-n", self.name),
+                *("-d", "dummy", "-r", "48000", "-p", "64"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.wait_for("system:playback_1")
+
+    @property
+    def alive(self) -> bool:
+        return self._server.poll() is None
+
+    def ports(self) -> list[str]:
+        done = subprocess.run(
+            ["jack_lsp"], capture_output=True, text=True, check=False, env=self._environment
+        )
+        return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
+
+    def wait_for(self, port: str) -> None:
+        """Until a port is there; the test fails when it does not come."""
+        self._wait_until(lambda: port in self.ports())
+
+    def wait_until_gone(self, port: str) -> None:
+        self._wait_until(lambda: port not in self.ports())
+
+    def _wait_until(self, is_so: Callable[[], bool]) -> None:
+        for _ in range(250):
+            if is_so():
+                return
+            time.sleep(0.02)
+        pytest.fail(f"waited too long; the JACK ports are {self.ports()}")
+
+    def connect(self, source: str, destination: str) -> None:
+        self.wait_for(source)
+        self.wait_for(destination)
+        subprocess.run(["jack_connect", source, destination], check=True, env=self._environment)
+
+    def freeze(self) -> None:
+        self._server.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._server.pid, os.WSTOPPED)
+
+    def kill(self) -> None:
+        self._server.kill()
+        self._server.wait()
+
+    def stop(self) -> None:
+        self._server.terminate()
+        self._server.wait()
+        self._lock.close()
+
+
+class Listener:
+    """A foreign program that hears MIDI: its port is 'listener:input'."""
+
+    def __init__(self, jack: Jack) -> None:
+        self._process = subprocess.Popen(
+            ["jack_midi_dump", "listener"], stdout=subprocess.PIPE, text=True
+        )
+        jack.wait_for("listener:input")
+
+    def leave(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def forget(self) -> None:
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def heard(self) -> list[bytes]:
+        """All messages that it heard, in order. It leaves and tells."""
+        self.leave()
+        assert self._process.stdout
+        # '   0: 90 3c 50 note on  (channel  0): pitch  60, velocity  80'
+        return [bytes.fromhex(line.split(":", 1)[1][:10]) for line in self._process.stdout]
+
+
+@pytest.fixture(scope="session")
+def jack_server() -> Iterator[Jack]:
+    for program in ("jackd", "jack_lsp", "jack_connect", "jack_midi_dump"):
+        if shutil.which(program) is None:
+            pytest.fail(f"no {program} here: install jackd2 (and its tools)", pytrace=False)
+    server = Jack()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def jack(jack_server: Jack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jack]:
+    """The server, for ports of this process and of those that it starts."""
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", jack_server.name)
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    yield jack_server
+    if not jack_server.alive:
+        jack_server.start()
+
+
+@pytest.fixture
+def listener(jack: Jack) -> Iterator[Listener]:
+    listener = Listener(jack)
+    yield listener
+    listener.leave()
+    listener.forget()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the music that tests may use is not here")
+    return folder

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import queue
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from core.errors import PortError
+from realtime.ports import (
+    MemoryPort,
+    NoMidiSystemError,
+    list_inputs,
+    list_outputs,
+    match,
+    open_input,
+    open_output,
+)
+from realtime.wire import control_change, note_off, note_on
+
+if TYPE_CHECKING:
+    from conftest import Jack, Listener
+
+JACK_NAMES = ["fluidsynth:midi_00", "IAC:Bus 1", "IAC:Bus 2", "a2j:Keystation [20]"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("fluidsynth:midi_00", "fluidsynth:midi_00"),
+        ("fluidsynth", "fluidsynth:midi_00"),
+        ("midi_00", "fluidsynth:midi_00"),
+        ("bus 2", "IAC:Bus 2"),
+        ("KEYSTATION", "a2j:Keystation [20]"),
+        ("Composer", None),
+    ],
+)
+def test_a_port_is_meant_by_its_name_or_a_part_of_it(asked: str, found: str | None) -> None:
+    assert match(asked, JACK_NAMES) == found
+
+
+def test_an_exact_name_wins_over_a_longer_one() -> None:
+    assert match("Piano", ["Grand Piano", "Piano", "Piano 2"]) == "Piano"
+
+
+def test_an_exact_part_wins_over_a_substring() -> None:
+    assert match("Synth", ["FLUID Synth:port 128:0", "Synth:in 129:0"]) == "Synth:in 129:0"
+
+
+def test_the_numbers_that_alsa_appends_need_not_be_known() -> None:
+    names = ["Midi Through:Midi Through Port-0 14:0", "FLUID Synth:Synth input port 128:0"]
+    assert match("FLUID Synth:Synth input port", names) == names[1]
+
+
+def test_several_matches_are_listed() -> None:
+    with pytest.raises(PortError) as raised:
+        match("IAC", ["IAC Bus 1", "IAC Bus 2", "Piano"])
+    assert str(raised.value) == (
+        "2 output ports match 'IAC': IAC Bus 1, IAC Bus 2; name one in full"
+    )
+
+
+def test_a_memory_port_keeps_what_it_is_sent_as_far_as_it_is_told_to() -> None:
+    everything, last = MemoryPort(), MemoryPort(keep=1)
+    for pitch in (60, 61):
+        everything.send(note_on(0, pitch, 80))
+        last.send(note_on(0, pitch, 80))
+    assert [*everything.sent] == [note_on(0, 60, 80), note_on(0, 61, 80)]
+    assert [*last.sent] == [note_on(0, 61, 80)]
+
+
+def test_a_system_that_does_not_run_is_told_apart_from_a_missing_port(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody-runs-this")
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    with pytest.raises(NoMidiSystemError, match="no MIDI system is running"):
+        open_output("Piano", "jack")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_system_that_nobody_knows_is_answered_with_those_there_are() -> None:
+    with pytest.raises(NoMidiSystemError, match="no MIDI system 'jakc' here; there may be: "):
+        list_outputs("jakc")
+
+
+# Over a real JACK server.
+
+
+@pytest.mark.usefixtures("jack")
+def test_our_own_ports_are_not_in_our_lists_and_never_match() -> None:
+    with closing(open_output("Composer", "jack")) as output:
+        assert list_inputs("jack") == []
+        with closing(open_input("Composer", "jack")) as keyboard:
+            assert output.virtual
+            assert keyboard.virtual
+            assert list_outputs("jack") == []
+
+
+def test_a_name_that_matches_nothing_becomes_a_virtual_port(jack: Jack) -> None:
+    with (
+        closing(open_output("Composer", "jack")) as output,
+        closing(open_input("Keys", "jack")) as keyboard,
+    ):
+        assert (output.name, output.virtual) == ("Composer", True)
+        assert (keyboard.name, keyboard.virtual) == ("Keys", True)
+        assert {"composer:Composer", "composer-in:Keys"} <= {*jack.ports()}
+    assert not {"composer:Composer", "composer-in:Keys"} & {*jack.ports()}
+
+
+def test_a_foreign_program_is_found_by_part_of_its_name(listener: Listener) -> None:
+    assert list_outputs("jack") == ["listener:input"]
+    with closing(open_output("Listen")) as output:
+        assert (output.name, output.virtual) == ("listener:input", False)
+        time.sleep(0.05)  # a new connection loses what is sent at once
+        output.send(note_on(0, 60, 80))
+        output.send(note_off(0, 60))
+    assert listener.heard() == [note_on(0, 60, 80), note_off(0, 60)]
+
+
+def test_an_input_hears_notes_and_controllers_and_nothing_else(jack: Jack) -> None:
+    heard: queue.Queue[bytes] = queue.Queue()
+    with (
+        closing(open_input("Keys", "jack")) as keyboard,
+        closing(open_output("Piano", "jack")) as output,
+    ):
+        keyboard.listen(heard.put)
+        jack.connect("composer:Piano", "composer-in:Keys")
+        pedal = control_change(5, 64, 127)
+        timing_clock, program_change = b"\xf8", b"\xc0\x05"
+        for message in (note_on(3, 60, 80), timing_clock, program_change, pedal, note_off(3, 60)):
+            output.send(message)
+        assert [heard.get(timeout=5) for _ in range(3)] == [
+            note_on(3, 60, 80),
+            pedal,
+            note_off(3, 60),
+        ]
+
+
+def test_an_output_whose_program_has_gone_is_no_longer_present(
+    listener: Listener, jack: Jack
+) -> None:
+    with closing(open_output("listener", "jack")) as output:
+        assert output.present()
+        listener.leave()
+        jack.wait_until_gone("listener:input")
+        assert not output.present()
+
+
+def test_ports_of_a_server_that_has_died_are_no_longer_present(jack: Jack) -> None:
+    with (
+        closing(open_output("Composer", "jack")) as output,
+        closing(open_input("Keys", "jack")) as keyboard,
+    ):
+        assert output.present()
+        assert keyboard.present()
+        jack.kill()
+        while output.present() or keyboard.present():
+            pass
