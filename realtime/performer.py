@@ -37,15 +37,37 @@ class _Moment(NamedTuple):
     struck_now: frozenset[int]  # those struck at `at_ns`
 
 
+def recall(engine: Engine, codec: Codec, music: Iterable[Event]) -> None:
+    """Let the engine hear music that went before, and let go what that left sounding.
+
+    The stream stays legal: releases of nothing and pitches without a note are not heard, only
+    their time is; a note struck while it sounds is released first.
+    """
+    sounding: set[int] = set()
+    delta_s = 0.0
+    for event in music:
+        delta_s += event.delta_s
+        if not codec.holds(event.pitch) or not (event.is_onset or event.pitch in sounding):
+            continue
+        if event.is_onset and event.pitch in sounding:
+            engine.step(codec.encode(Event(delta_s, event.pitch, 0)))
+            delta_s = 0.0
+        engine.step(codec.encode(Event(delta_s, event.pitch, event.velocity)))
+        delta_s = 0.0
+        sounding = sounding | {event.pitch} if event.is_onset else sounding - {event.pitch}
+    for pitch in sorted(sounding):
+        engine.step(codec.encode(Event(0.0, pitch, 0)))
+
+
 class Performer:
     """Writes what the model plays, a little ahead of time, and listens to the human.
 
     Args:
-        engine: as it stands; what it has heard so far is the past.
+        engine: as it stands; what it has heard so far went before, and nothing of it sounds.
         codec: of the engine's checkpoint.
         settings: how daring.
         rng: every choice comes from it.
-        start_ns: when the stream begins.
+        start_ns: when the stream begins; the first delta counts from here.
         channel: 0..15, of all messages.
         program: 0..127, asked for at the start.
         tempo_scale: 0.1..10; 2 plays twice as fast, and hears the human so much slower.
@@ -109,25 +131,6 @@ class Performer:
         if self._listening:
             due_ns += self._patience_ns
         return due_ns - self._horizon_ns
-
-    def begin(self, seed: Iterable[Event]) -> None:
-        """Before all else: hear music that went before, and let go what it left sounding."""
-        sounding: set[int] = set()
-        delta_s = 0.0
-        for event in seed:
-            delta_s += event.delta_s
-            note = event.pitch - self._codec.lowest_pitch
-            if not self._codec.holds(event.pitch) or not (event.is_onset or note in sounding):
-                continue
-            if event.is_onset and note in sounding:
-                self._engine.step(self._codec.encode(Event(delta_s, event.pitch, 0)))
-                delta_s = 0.0
-            self._engine.step(self._codec.encode(Event(delta_s, event.pitch, event.velocity)))
-            delta_s = 0.0
-            (sounding.add if event.is_onset else sounding.discard)(note)
-        for note in sorted(sounding):
-            self._engine.step(Token(note, 0, 0))
-        self._moments = deque([self._moments[0]._replace(state=self._engine.snapshot())])
 
     def plan(self, now_ns: int) -> Iterator[Record]:
         """Write events until the next one is due beyond the horizon.

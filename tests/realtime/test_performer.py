@@ -13,7 +13,7 @@ from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
 from realtime.engine import START, Engine, Floats
-from realtime.performer import BEHIND_NS, HORIZON_NS, PATIENCE_NS, Performer
+from realtime.performer import BEHIND_NS, HORIZON_NS, PATIENCE_NS, Performer, recall
 from realtime.sampler import Settings
 from realtime.wire import (
     Kind,
@@ -224,25 +224,23 @@ def test_what_the_seed_left_sounding_is_released_in_the_stream_and_not_played(
 ) -> None:
     checkpoint = make_checkpoint(0, FEW)
     engine = Overheard(checkpoint)
-    performer = machine(checkpoint, engine)
-    performer.begin([Event(0.0, 60, 70), Event(0.05, 64, 80), Event(0.2, 60, 0)])
+    recall(engine, FEW, [Event(0.0, 60, 70), Event(0.05, 64, 80), Event(0.2, 60, 0)])
     assert engine.stream == [(0, 70, 0), (4, 80, 2), (0, 0, 3), (4, 0, 0)]
-    records = play(performer, START_NS + 5 * S)
+    records = play(machine(checkpoint, engine), START_NS + 5 * S)
+    assert len(records) == len(engine.stream) - 4 > 10
     assert is_playable(records)
     assert min(dues_ns(records)) >= START_NS
 
 
 def test_a_broken_seed_is_mended(make_checkpoint: MakeCheckpoint) -> None:
-    checkpoint = make_checkpoint(0, FEW)
-    engine = Overheard(checkpoint)
-    machine(checkpoint, engine).begin(
-        [
-            Event(0.0, 61, 0),  # a release of nothing
-            Event(0.05, 20, 64),  # outside the codec; its time counts
-            Event(0.05, 60, 64),
-            Event(0.05, 60, 65),  # struck twice
-        ]
-    )
+    engine = Overheard(make_checkpoint(0, FEW))
+    broken = [
+        Event(0.0, 61, 0),  # a release of nothing
+        Event(0.05, 20, 64),  # outside the codec; its time counts
+        Event(0.05, 60, 64),
+        Event(0.05, 60, 65),  # struck twice
+    ]
+    recall(engine, FEW, broken)
     assert engine.stream == [(0, 64, 3), (0, 0, 2), (0, 65, 0), (0, 0, 0)]
 
 

@@ -1,0 +1,137 @@
+"""The composer process: what to play, written ahead; what the human plays, heard.
+
+    python -m realtime.composer
+
+The first line down is the orders:
+
+    model           path of a checkpoint, or null for the one that comes along
+    seed_file       path of a MIDI file to go on from, or null
+    seed_events     how many of its events: the first n, or the last with -n
+    temperature, top_p, tempo_scale, velocity_scale
+    rng             the same whole number, the same choices
+    channel         0..15
+    program         0..127, or null
+    epoch           of the first record; above all that the player has seen
+
+The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD
+and DEAF, others are no concern of it; up go PLAY and HUSH. It ends when its stdin does.
+"""
+
+from __future__ import annotations
+
+import os
+
+# A step is too short to be spread over threads. BLAS asks when numpy is first imported.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+
+import gc
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import checkpoint, midi_file
+from core.errors import ComposerError
+from realtime import wire
+from realtime.clock import NS_PER_S, RealClock
+from realtime.engine import Engine
+from realtime.performer import HORIZON_NS, Performer, recall
+from realtime.sampler import Settings
+from realtime.wire import Inbox, Kind, Record
+
+
+def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
+    """A performer as ordered, ready to play.
+
+    Args:
+        orders: see above.
+        start_ns: when it begins; asked last, for getting ready takes a while.
+
+    Raises:
+        ComposerError: the model or the seed file cannot be read, a setting is out of its range.
+    """
+    settings = Settings(temperature=orders["temperature"], top_p=orders["top_p"])
+    model = checkpoint.load(_model(orders))
+    engine = Engine(model)
+    if orders["seed_file"] is not None:
+        music = midi_file.read(Path(orders["seed_file"]))
+        count = orders["seed_events"]
+        recall(engine, model.codec, music[:count] if count >= 0 else music[count:])
+    return Performer(
+        engine,
+        model.codec,
+        settings,
+        np.random.default_rng(orders["rng"]),
+        start_ns(),
+        channel=orders["channel"],
+        program=orders["program"],
+        tempo_scale=orders["tempo_scale"],
+        velocity_scale=orders["velocity_scale"],
+        epoch=orders.get("epoch", 0),
+    )
+
+
+def main() -> None:
+    # When to end is for the daemon to decide, and it closes our stdin: a signal to all of its
+    # processes, as from a terminal or a service manager, is not for us.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    with suppress(EOFError, BrokenPipeError):
+        _compose()
+
+
+def _compose() -> None:
+    """Until the daemon is gone, which is an EOFError or a BrokenPipeError."""
+    with os.fdopen(0, "rb", 0, closefd=False) as down, os.fdopen(1, "wb", 0, closefd=False) as up:
+        orders = wire.greeting(down)
+        inbox = Inbox(down.fileno())
+        clock = RealClock(inbox)
+        try:
+            plays = performer(orders, lambda: clock.now_ns() + HORIZON_NS)
+        except ComposerError as error:
+            wire.greet(up, {"error": str(error)})
+            sys.exit(1)
+        wire.greet(up, {"model": str(_model(orders))})
+
+        def send(record: Record) -> None:
+            up.write(wire.pack(record))
+
+        gc.collect()
+        gc.freeze()
+        while True:
+            _listen(plays, clock, inbox, send)
+            for record in plays.plan(clock.now_ns()):
+                send(record)
+                if clock.wait_until(0):  # the human comes first
+                    break
+
+
+def _listen(
+    plays: Performer, clock: RealClock, inbox: Inbox, send: Callable[[Record], None]
+) -> None:
+    """Hear what comes until there is something to write."""
+    wake_ns = plays.wake_ns
+    if not clock.wait_until(clock.now_ns() + NS_PER_S if wake_ns is None else wake_ns):
+        return
+    for record in inbox.read():
+        if record.kind is Kind.HEARD:
+            for answer in plays.heard(record.at_ns, record.message):
+                send(answer)
+        elif record.kind is Kind.DEAF:
+            plays.human_gone(clock.now_ns())
+
+
+def _model(orders: dict[str, Any]) -> Path:
+    return checkpoint.SHIPPED if orders["model"] is None else Path(orders["model"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The composer as a process: orders in, records out, until its stdin closes."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import checkpoint, midi_file
+from core.codec import Codec
+from realtime import wire
+from realtime.clock import RealClock
+from realtime.composer import performer
+from realtime.wire import Kind, Record, is_onset, note_off, note_on
+
+# Quick, so that twenty events take a moment.
+QUICK = Codec(edges_s=(0.0, 0.001, 0.02), values_s=(0.0, 0.01, 0.03))
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def orders(make_checkpoint: Callable[..., checkpoint.Checkpoint], tmp_path: Path) -> dict[str, Any]:
+    checkpoint.save(tmp_path / "random.safetensors", make_checkpoint(0, QUICK))
+    return {
+        "model": str(tmp_path / "random.safetensors"),
+        "seed_file": None,
+        "seed_events": -128,
+        "temperature": 1.0,
+        "top_p": 0.98,
+        "tempo_scale": 1.0,
+        "velocity_scale": 1.0,
+        "rng": 1,
+        "channel": 2,
+        "program": None,
+    }
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a composer with orders."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(orders: dict[str, Any]) -> subprocess.Popen[bytes]:
+        composer = subprocess.Popen(
+            [sys.executable, "-m", "realtime.composer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        started.append(composer)
+        wire.greet(composer.stdin, orders)
+        return composer
+
+    yield start
+    for composer in started:
+        composer.kill()
+        composer.communicate()
+
+
+def ended(composer: subprocess.Popen[bytes]) -> int:
+    """Its exit status, after its stdin was closed."""
+    composer.communicate(timeout=30)
+    return composer.returncode
+
+
+def heard(composer: subprocess.Popen[bytes], message: bytes) -> int:
+    """Tell it that the human did this just now; when that was."""
+    at_ns = RealClock().now_ns()
+    composer.stdin.write(wire.pack(Record(Kind.HEARD, message, at_ns=at_ns)))
+    return at_ns
+
+
+def test_it_greets_plays_and_goes_when_the_daemon_goes(
+    start: Start, orders: dict[str, Any]
+) -> None:
+    before_ns = RealClock().now_ns()
+    composer = start(orders)
+    assert wire.greeting(composer.stdout) == {"model": orders["model"]}
+    records = list(islice(wire.records(composer.stdout), 20))
+    assert {record.kind for record in records} == {Kind.PLAY}
+    assert {record.message[0] & 0x0F for record in records} == {2}
+    assert before_ns < records[0].due_ns <= records[-1].due_ns
+    assert ended(composer) == 0
+
+
+def test_it_plays_what_the_same_performer_plays_anywhere(
+    start: Start, orders: dict[str, Any]
+) -> None:
+    composer = start(orders)
+    wire.greeting(composer.stdout)
+    played = [record.message for record in islice(wire.records(composer.stdout), 20)]
+    alone = performer(orders, lambda: 0)
+    expected: list[bytes] = []
+    while len(expected) < 20:
+        expected += [record.message for record in alone.plan(alone.wake_ns or 0)]
+    assert played == expected[:20]
+
+
+def test_it_listens_while_the_human_plays_and_answers(start: Start, orders: dict[str, Any]) -> None:
+    composer = start(orders | {"epoch": 7})
+    wire.greeting(composer.stdout)
+    records = wire.records(composer.stdout)
+    assert next(records).epoch == 7
+    heard(composer, note_on(0, 60, 80))
+    before = list(takewhile(lambda record: record.kind is Kind.PLAY, records))
+    assert {record.epoch for record in before} <= {7}
+    up_ns = heard(composer, note_off(0, 60))
+    answer = next(records)
+    assert answer.epoch == 8
+    assert is_onset(answer.message)
+    assert answer.due_ns >= up_ns
+
+
+def test_an_unplugged_keyboard_lets_go_of_its_keys(start: Start, orders: dict[str, Any]) -> None:
+    composer = start(orders)
+    wire.greeting(composer.stdout)
+    heard(composer, note_on(0, 60, 80))
+    records = wire.records(composer.stdout)
+    list(takewhile(lambda record: record.kind is Kind.PLAY, records))
+    composer.stdin.write(wire.pack(Record(Kind.DEAF)))
+    assert next(records).kind is Kind.PLAY
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_to_the_whole_group_are_the_daemons_business(
+    start: Start, orders: dict[str, Any], number: signal.Signals
+) -> None:
+    composer = start(orders)
+    wire.greeting(composer.stdout)
+    composer.send_signal(number)
+    assert len(list(islice(wire.records(composer.stdout), 20))) == 20
+    assert ended(composer) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"model": "nothing.safetensors"}, "no checkpoint at nothing.safetensors"),
+        ({"seed_file": "nothing.mid"}, "nothing.mid"),
+        ({"temperature": 7.0}, "temperature must be within 0.01..5, not 7"),
+        ({"tempo_scale": 0.0}, "tempo scale must be within 0.1..10, not 0"),
+    ],
+)
+def test_what_the_musician_can_mend_is_one_line(
+    start: Start, orders: dict[str, Any], wrong: dict[str, Any], line: str
+) -> None:
+    composer = start(orders | wrong)
+    error = wire.greeting(composer.stdout)["error"]
+    assert line in error
+    assert "\n" not in error
+    assert composer.wait(30) == 1
+
+
+def test_it_goes_on_from_the_first_or_last_events_of_a_file(
+    orders: dict[str, Any], tmp_path: Path
+) -> None:
+    def scale(*pitches: int) -> Path:
+        """A note a second, two events each."""
+        path = tmp_path / f"{pitches}.mid"
+        notes = [
+            (index * 10**9 + after_ns, message)
+            for index, pitch in enumerate(pitches)
+            for after_ns, message in ((0, note_on(0, pitch, 80)), (10**7, note_off(0, pitch)))
+        ]
+        midi_file.write(path, notes)
+        return path
+
+    def future(seed_file: Path | None, seed_events: int) -> list[bytes]:
+        seed = {"seed_file": seed_file and str(seed_file), "seed_events": seed_events}
+        alone = performer(orders | seed, lambda: 0)
+        return [record.message for _ in range(20) for record in alone.plan(alone.wake_ns or 0)]
+
+    whole = future(scale(60, 62, 64), 99)
+    assert whole == future(scale(60, 62, 64), -99) != future(None, 0)
+    assert future(scale(60, 62, 64), 4) == future(scale(60, 62), 99) != whole
+    assert future(scale(60, 62, 64), -2) == future(scale(62, 64), -2) != whole
+    assert future(scale(60, 62, 64), 0) == future(None, 0)
