@@ -11,7 +11,6 @@ The first line down is the orders:
     rng             the same whole number, the same choices
     channel         0..15
     program         0..127, or null
-    epoch           of the first record; above all that the player has seen
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD
 and DEAF, others are no concern of it; up go PLAY and HUSH. It ends when its stdin does.
@@ -74,7 +73,6 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         program=orders["program"],
         tempo_scale=orders["tempo_scale"],
         velocity_scale=orders["velocity_scale"],
-        epoch=orders.get("epoch", 0),
     )
 
 

@@ -22,10 +22,10 @@ from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
 
 HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
 PATIENCE_NS = 1 * NS_PER_S  # how long the human is silent before the machine goes on
+LONGEST_NS = 20 * NS_PER_S  # a network forgets: no note of the machine sounds longer
 BEHIND_NS = 50 * NS_PER_MS  # later than this, the music goes on from now instead of catching up
 
 _ALL_SOUND_OFF = 120
-_NOBODY: frozenset[int] = frozenset()
 
 
 class _Moment(NamedTuple):
@@ -33,8 +33,7 @@ class _Moment(NamedTuple):
 
     at_ns: int
     state: Floats
-    sounding: frozenset[int]  # notes
-    struck_now: frozenset[int]  # those struck at `at_ns`
+    struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
 
 
 def recall(engine: Engine, codec: Codec, music: Iterable[Event]) -> None:
@@ -74,7 +73,6 @@ class Performer:
         velocity_scale: 0.1..4, of what is played; the model hears its own velocities.
         horizon_ns: how far ahead of now to write.
         patience_ns: how long the human, holding no key, is silent before the machine goes on.
-        epoch: of the first record.
 
     Raises:
         SettingsError: a scale is out of its range.
@@ -94,7 +92,6 @@ class Performer:
         velocity_scale: float = 1.0,
         horizon_ns: int = HORIZON_NS,
         patience_ns: int = PATIENCE_NS,
-        epoch: int = 0,
     ) -> None:
         within("tempo scale", tempo_scale, 0.1, 10)
         within("velocity scale", velocity_scale, 0.1, 4)
@@ -108,14 +105,14 @@ class Performer:
         self._velocity_scale = velocity_scale
         self._horizon_ns = horizon_ns
         self._patience_ns = patience_ns
-        self._epoch = epoch
+        self._epoch = 0
         # What is not 0 stays so: only bin 0 may be 'at once'.
         self._deltas_ns = [
             max(round(value_s / tempo_scale * NS_PER_S), int(value_s > 0))
             for value_s in codec.values_s
         ]
         # After the last event that has sounded, and after each one written ahead since.
-        self._moments = deque([_Moment(start_ns, engine.snapshot(), _NOBODY, _NOBODY)])
+        self._moments = deque([_Moment(start_ns, engine.snapshot(), {})])
         self._next: tuple[int, Token] | None = None  # chosen, but beyond the horizon
         self._listening = False
         self._keys: set[int] = set()  # notes whose key the human holds
@@ -202,54 +199,58 @@ class Performer:
             self._moments.pop()
         now = self._moments[-1]
         self._engine.restore(now.state)
-        for note in sorted(now.sounding):
+        for note in now.struck_ns:
             self._human(at_ns, note, 0)
         return Record(Kind.HUSH, epoch=self._epoch)
 
     def _human(self, at_ns: int, note: int, velocity: int) -> None:
         """Something happens now, or at the last event if that was heard of too late."""
-        last_ns = self._moments[-1].at_ns
-        at_ns = max(at_ns, last_ns)
-        delta_s = (at_ns - last_ns) / NS_PER_S * self._tempo_scale
-        event = Event(delta_s, note + self._codec.lowest_pitch, velocity)
-        self._hear(at_ns, self._codec.encode(event))
+        at_ns = max(at_ns, self._moments[-1].at_ns)
+        self._hear(at_ns, self._token(at_ns, note, velocity))
         # What the human did cannot be undone.
         self._moments = deque([self._moments[-1]])
 
     def _hear(self, at_ns: int, token: Token) -> None:
         """Add one event to the stream."""
-        last = self._moments[-1]
         self._engine.step(token)
-        struck_now = last.struck_now if at_ns == last.at_ns else _NOBODY
-        note = frozenset((token.note,))
+        struck_ns = self._moments[-1].struck_ns.copy()
         if token.velocity:
-            moment = _Moment(
-                at_ns, self._engine.snapshot(), last.sounding | note, struck_now | note
-            )
+            struck_ns[token.note] = at_ns
         else:
-            moment = _Moment(at_ns, self._engine.snapshot(), last.sounding - note, struck_now)
-        self._moments.append(moment)
+            del struck_ns[token.note]
+        self._moments.append(_Moment(at_ns, self._engine.snapshot(), struck_ns))
+
+    def _token(self, at_ns: int, note: int, velocity: int) -> Token:
+        """An event at a time that is not the model's choice."""
+        delta_s = (at_ns - self._moments[-1].at_ns) / NS_PER_S * self._tempo_scale
+        return self._codec.encode(Event(delta_s, note + self._codec.lowest_pitch, velocity))
 
     def _choose(self) -> tuple[int, Token]:
-        last = self._moments[-1]
-        time_bin = None
+        """The machine's next event, and when it is due."""
+        now_ns, _, struck_ns = self._moments[-1]
+        due_ns = time_bin = None
         if self._listening:
             # The human is done: the answer comes now, and the model knows how long it took.
             self._listening = False
-            waited_s = self._patience_ns / NS_PER_S * self._tempo_scale
-            time_bin = self._codec.encode(Event(waited_s, self._codec.lowest_pitch, 0)).time_bin
+            due_ns = now_ns + self._patience_ns
+            time_bin = self._token(due_ns, 0, 0).time_bin
         token = sample(
             self._engine,
             self._codec,
             self._settings,
             self._rng,
-            sounding=last.sounding,
-            struck_now=last.struck_now,
+            sounding=struck_ns.keys(),
+            struck_now={note for note, at_ns in struck_ns.items() if at_ns == now_ns},
             held=self._held,
             time_bin=time_bin,
         )
-        waits_ns = self._deltas_ns[token.time_bin] if time_bin is None else self._patience_ns
-        return last.at_ns + waits_ns, token
+        if due_ns is None:
+            due_ns = now_ns + self._deltas_ns[token.time_bin]
+        oldest = next(iter(struck_ns), None)
+        if oldest is not None and struck_ns[oldest] + LONGEST_NS < due_ns:
+            due_ns = max(struck_ns[oldest] + LONGEST_NS, now_ns)
+            token = self._token(due_ns, oldest, 0)
+        return due_ns, token
 
     def _message(self, token: Token) -> bytes:
         pitch = token.note + self._codec.lowest_pitch

@@ -13,7 +13,7 @@ from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
 from realtime.engine import START, Engine, Floats
-from realtime.performer import BEHIND_NS, HORIZON_NS, PATIENCE_NS, Performer, recall
+from realtime.performer import BEHIND_NS, HORIZON_NS, LONGEST_NS, PATIENCE_NS, Performer, recall
 from realtime.sampler import Settings
 from realtime.wire import (
     Kind,
@@ -123,7 +123,8 @@ def dues_ns(records: Iterable[Record]) -> list[int]:
 def test_after_an_hour_the_last_due_is_the_sum_of_the_deltas(
     make_checkpoint: MakeCheckpoint, tempo_scale: float
 ) -> None:
-    slow = Codec(notes=10, edges_s=(0.0, 0.1, 1.0, 4.0), values_s=(0.0, 0.7, 2.3, 5.1))
+    # One note, struck and released in turn: none grows so long that it is ended for its length.
+    slow = Codec(notes=1, edges_s=(0.0, 0.1, 0.5, 1.0), values_s=(0.0, 0.3, 0.7, 1.1))
     checkpoint = make_checkpoint(0, slow, hidden_size=2)
     engine = Overheard(checkpoint)
     performer = machine(checkpoint, engine, tempo_scale=tempo_scale)
@@ -171,6 +172,26 @@ def test_it_can_be_interrupted_between_two_events(make_checkpoint: MakeCheckpoin
     while pieces.wake_ns is not None and pieces.wake_ns <= now_ns:
         got += [next(iter(pieces.plan(now_ns)), None)]
     assert [record for record in got if record] == expected
+
+
+def test_a_note_that_the_network_forgets_is_released(make_checkpoint: MakeCheckpoint) -> None:
+    # 128 notes, struck one after the other: the next release of a note is minutes away.
+    slow = Codec(edges_s=(0.0, 0.1, 1.0), values_s=(0.0, 0.7, 2.3))
+    checkpoint = make_checkpoint(0, slow, spread=0.1)
+    engine = Overheard(checkpoint)
+    records = play(machine(checkpoint, engine), START_NS + 600 * S)
+    assert is_playable(records)
+    assert is_legal(engine.stream)
+    struck_ns: dict[int, int] = {}
+    lengths_ns = []
+    for record in records:
+        if is_onset(record.message):
+            struck_ns[record.message[1]] = record.due_ns
+        else:
+            lengths_ns.append(record.due_ns - struck_ns.pop(record.message[1]))
+    assert lengths_ns.count(LONGEST_NS) > 10
+    assert max(lengths_ns) == LONGEST_NS
+    assert all(records[-1].due_ns - at_ns <= LONGEST_NS for at_ns in struck_ns.values())
 
 
 def test_after_the_computer_slept_the_music_goes_on_from_now(
