@@ -56,7 +56,7 @@ def train(
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(help="Or: stop after so many passes over the music.  [default: 20]"),
+        typer.Option(help="Or: stop after so many passes over the music. Default: 20."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the training that --out was made by.")

@@ -5,8 +5,9 @@ anyone who reads. However it ends, what sounds is released first.
 
     python -m realtime.player
 
-The first line down is {"port", "input", "api", "sounding"}: names or null, `port` null for a
-rehearsal without one, and what a former player may have left sounding as [[channel, pitch], ...].
+The first line down is {"port", "input", "api", ...}: names or null, `port` null for a
+rehearsal without one; "sounding", what a former player may have left so, [[channel, pitch], ...];
+"rehearse", whether to go without ports where there is no MIDI system.
 The first line up is what was opened and granted, or {"error": one line for the musician}.
 """
 
@@ -23,7 +24,7 @@ from core.errors import PortError
 from realtime import priority, wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.ledger import Ledger
-from realtime.ports import Input, MemoryPort, Output, open_input, open_output
+from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
 from realtime.scheduler import Scheduler
 from realtime.wire import Inbox, Kind, Outbox, Record
 
@@ -68,10 +69,15 @@ def main() -> None:
 
 def _open_ports(orders: dict[str, Any]) -> tuple[Output | MemoryPort, Input | None]:
     port, keyboard, api = orders.get("port"), orders.get("input"), orders.get("api")
-    return (
-        open_output(port, api) if port else MemoryPort(keep=0),
-        open_input(keyboard, api) if keyboard else None,
-    )
+    try:
+        return (
+            open_output(port, api) if port else MemoryPort(keep=0),
+            open_input(keyboard, api) if keyboard else None,
+        )
+    except NoMidiSystemError:
+        if not orders.get("rehearse"):
+            raise
+        return MemoryPort(keep=0), None
 
 
 def _perform(

@@ -1,4 +1,4 @@
-"""Real MIDI ports over a JACK server of the test's own, a foreign listener, and shared music."""
+"""Real MIDI ports over a JACK server of the test's own, a foreign listener, and music."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from core import midi_file
+
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -28,20 +30,21 @@ class Jack:
         # another of its name starts: so a few names, each for one test run at a time.
         for slot in range(4):
             self.name = f"composer-test-{slot}"
+            self._environment = {
+                **os.environ,
+                "JACK_DEFAULT_SERVER": self.name,
+                "JACK_NO_START_SERVER": "1",
+            }
             self._lock = (Path(tempfile.gettempdir()) / f"{self.name}.lock").open("w")
             with suppress(BlockingIOError):
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.start()
-                return
+                if not self.ports():  # else a test run that was killed has left it behind
+                    self.start()
+                    return
             self._lock.close()
         raise OSError("other tests use all the JACK servers that tests may use")
 
     def start(self) -> None:
-        self._environment = {
-            **os.environ,
-            "JACK_DEFAULT_SERVER": self.name,
-            "JACK_NO_START_SERVER": "1",
-        }
         self._server = subprocess.Popen(
             [
                 *("jackd", "--no-realtime", "-n", self.name),
@@ -57,8 +60,9 @@ class Jack:
         return self._server.poll() is None
 
     def ports(self) -> list[str]:
+        command = ["timeout", "2", "jack_lsp"]  # a server that is frozen never answers
         done = subprocess.run(
-            ["jack_lsp"], capture_output=True, text=True, check=False, env=self._environment
+            command, capture_output=True, text=True, check=False, env=self._environment
         )
         return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
 
@@ -153,4 +157,58 @@ def shared_data() -> Path:
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the music that tests may use is not here")
+    return folder
+
+
+# Public-domain tunes: (pitch, length in quarters) of each note.
+TUNES: dict[str, list[tuple[int, float]]] = {
+    "ode_to_joy": [
+        *((64, 1), (64, 1), (65, 1), (67, 1), (67, 1), (65, 1), (64, 1), (62, 1)),
+        *((60, 1), (60, 1), (62, 1), (64, 1), (64, 1.5), (62, 0.5), (62, 2)),
+    ],
+    "frere_jacques": [
+        *((60, 1), (62, 1), (64, 1), (60, 1)) * 2,
+        *((64, 1), (65, 1), (67, 2)) * 2,
+        *((67, 0.5), (69, 0.5), (67, 0.5), (65, 0.5), (64, 1), (60, 1)) * 2,
+        *((60, 1), (55, 1), (60, 2)) * 2,
+    ],
+    "twinkle": [
+        *((60, 1), (60, 1), (67, 1), (67, 1), (69, 1), (69, 1), (67, 2)),
+        *((65, 1), (65, 1), (64, 1), (64, 1), (62, 1), (62, 1), (60, 2)),
+    ],
+    "au_clair_de_la_lune": [
+        *((60, 1), (60, 1), (60, 1), (62, 1), (64, 2), (62, 2)),
+        *((60, 1), (64, 1), (62, 1), (62, 1), (60, 4)),
+    ],
+}
+
+
+def performance(
+    tune: list[tuple[int, float]], *, quarter_ns: int = 400_000_000, transpose: int = 0
+) -> list[tuple[int, bytes]]:
+    """A tune over its bass, an octave and a half below: (ns since the start, message)."""
+    played = []
+    at_ns = 0
+    for index, (pitch, quarters) in enumerate(tune):
+        end_ns = at_ns + round(quarters * quarter_ns)
+        for key in (pitch + transpose, pitch + transpose - 19):
+            played.append((at_ns, 1, bytes([0x90, key, 60 + index % 4 * 12])))
+            played.append((end_ns, 0, bytes([0x80, key, 0])))
+        at_ns = end_ns
+    played.sort()
+    return [(at, message) for at, _, message in played]
+
+
+@pytest.fixture
+def songbook(tmp_path: Path) -> Path:
+    """A folder of 20 MIDI files, some in a folder below."""
+    folder = tmp_path / "songbook"
+    (folder / "more").mkdir(parents=True)
+    for index in range(20):
+        name = list(TUNES)[index % len(TUNES)]
+        place = folder / "more" if index % 2 else folder
+        midi_file.write(
+            place / f"{index:02}_{name}.mid",
+            performance(TUNES[name] * 3, quarter_ns=360_000_000, transpose=index // 4 * 2 - 4),
+        )
     return folder

@@ -1,0 +1,267 @@
+"""`composerd` and `composer-generate`: options in, music and one-line errors out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import ComposerError, SettingsError
+from realtime import ports
+from realtime.clock import RealClock
+from realtime.daemon import Daemon, Orders
+
+REHEARSAL = "none"
+DEFAULT_PORT = "Composer"
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+daemon_app = typer.Typer(context_settings=_HELP)
+generate_app = typer.Typer(context_settings=_HELP)
+
+
+def composerd() -> None:
+    """Run the command; what the musician can mend is one line and exit code 1."""
+    _run(daemon_app, "composerd")
+
+
+def composer_generate() -> None:
+    """The same for composer-generate."""
+    _run(generate_app, "composer-generate")
+
+
+def _run(app: typer.Typer, program: str) -> None:
+    try:
+        app(prog_name=program)
+    except ComposerError as error:
+        sys.exit(f"{program}: {error}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"live-composer {version('live-composer')}")
+        raise typer.Exit
+
+
+# What both commands ask of the performer.
+Model = Annotated[
+    Path | None, typer.Option(help="Checkpoint to play. Default: the one that comes along.")
+]
+SeedFile = Annotated[Path | None, typer.Option(help="MIDI file to go on from.")]
+SeedEvents = Annotated[
+    int, typer.Option(help="How many events of --seed-file: its first N, or its last with -N.")
+]
+Temperature = Annotated[
+    float, typer.Option(help="How daring, 0.01..5; below 1 the likely gets likelier.")
+]
+TopP = Annotated[
+    float, typer.Option(help="0.01..1; the unlikeliest choices, 1 - P of all chances, never come.")
+]
+Rng = Annotated[int | None, typer.Option(help="Same number, same choices. Default: by chance.")]
+Channel = Annotated[int, typer.Option(help="MIDI channel to play on.", min=1, max=16)]
+Program = Annotated[
+    int | None, typer.Option(help="Sound to ask for first (General MIDI, 1..128).", min=1, max=128)
+]
+VelocityScale = Annotated[float, typer.Option(help="Times every velocity, 0.1..4.")]
+TempoScale = Annotated[float, typer.Option(help="2 plays twice as fast; 0.1..10.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
+]
+
+
+@daemon_app.command()
+def _composerd(
+    port: Annotated[
+        str | None,
+        typer.Option(
+            help="Output port: one whose name contains this, else a new virtual one of this name;"
+            f" '{REHEARSAL}' plays without one. Default: {DEFAULT_PORT}."
+        ),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option("--input", help="Keyboard: play a phrase and the machine goes on from it."),
+    ] = None,
+    model: Model = None,
+    seed_file: SeedFile = None,
+    seed_events: SeedEvents = -128,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 0.98,
+    rng: Rng = None,
+    channel: Channel = 1,
+    program: Program = None,
+    velocity_scale: VelocityScale = 1.0,
+    tempo_scale: TempoScale = 1.0,
+    duration: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds.", min=0)
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write what was sent, at its real times, to this .mid.")
+    ] = None,
+    stats: Annotated[
+        Path | None, typer.Option(help="Write counts and lateness to this .json at the end.")
+    ] = None,
+    api: Annotated[
+        str | None, typer.Option(help="MIDI system: alsa, jack, core, winmm. Default: any.")
+    ] = None,
+    list_ports: Annotated[
+        bool, typer.Option("--list-ports", help="Show the MIDI ports there are, and exit.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list-ports: as JSON.")] = False,
+    _: Version = False,
+) -> None:
+    """Play, endlessly, into a MIDI port, until Ctrl-C.
+
+    For example:
+
+    composerd --port "IAC Bus 1" --input Keystation
+    """
+    start_ns = RealClock().now_ns()
+    if list_ports:
+        _list_ports(api, as_json)
+        return
+    orders = Orders(
+        player={
+            "port": None if port == REHEARSAL else port or DEFAULT_PORT,
+            "rehearse": port is None,
+            "input": input_,
+            "api": api,
+        },
+        composer=_composer_orders(
+            model=model,
+            seed_file=seed_file,
+            seed_events=seed_events,
+            temperature=temperature,
+            top_p=top_p,
+            rng=rng,
+            channel=channel,
+            program=program,
+            velocity_scale=velocity_scale,
+            tempo_scale=tempo_scale,
+        ),
+        duration_s=duration,
+        record=_writable(record),
+        stats=_writable(stats),
+    )
+    daemon = Daemon(orders, start_ns, _live_line)
+    daemon.start()
+    _log(_begun(daemon.greeting))
+    try:
+        daemon.run()
+    finally:
+        _live_line("")
+        _log(daemon.report.summary())
+
+
+@generate_app.command()
+def _composer_generate(
+    out: Annotated[Path, typer.Option(help="The MIDI file to write.")],
+    events: Annotated[
+        int | None, typer.Option(help="How many events. Default: 3000.", min=1)
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Or: how many seconds.", min=0)] = None,
+    model: Model = None,
+    seed_file: SeedFile = None,
+    seed_events: SeedEvents = -128,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 0.98,
+    rng: Rng = None,
+    channel: Channel = 1,
+    program: Program = None,
+    velocity_scale: VelocityScale = 1.0,
+    tempo_scale: TempoScale = 1.0,
+    _: Version = False,
+) -> None:
+    """Write what composerd would play into a MIDI file, as fast as the machine can.
+
+    The same checkpoint, --rng and options give the same file, byte for byte. For example:
+
+    composer-generate --out night.mid --seconds 3600 --rng 1
+    """
+    if events is not None and seconds is not None:
+        raise SettingsError("give --events or --seconds, not both")
+    # Not at the top: the daemon needs neither, and numpy is half of its memory.
+    from realtime import composer
+    from realtime.render import render
+
+    orders = _composer_orders(
+        model=model,
+        seed_file=seed_file,
+        seed_events=seed_events,
+        temperature=temperature,
+        top_p=top_p,
+        rng=rng,
+        channel=channel,
+        program=program,
+        velocity_scale=velocity_scale,
+        tempo_scale=tempo_scale,
+    )
+    performer = composer.performer(orders, lambda: 0)
+    if events is None and seconds is None:
+        events = 3000
+    render(performer, out, events=events, seconds=seconds)
+    _log(f"{out} written")
+
+
+def _composer_orders(
+    *, channel: int, program: int | None, model: Path | None, seed_file: Path | None, **others: Any
+) -> dict[str, Any]:
+    """As `realtime.composer` reads them: musicians count from 1, the wire from 0."""
+    return {
+        "channel": channel - 1,
+        "program": None if program is None else program - 1,
+        "model": model and str(model),
+        "seed_file": seed_file and str(seed_file),
+        **others,
+    }
+
+
+def _list_ports(api: str | None, as_json: bool) -> None:
+    found = {"outputs": ports.list_outputs(api), "inputs": ports.list_inputs(api)}
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for direction, names in found.items():
+        typer.echo(f"{direction}:")
+        for name in names or ["(none)"]:
+            typer.echo(f"  {name}")
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Raises SettingsError now rather than after an evening's playing."""
+    if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise SettingsError(f"cannot write {path}: no folder {path.parent} that one may write to")
+    return path
+
+
+def _begun(greeting: dict[str, Any]) -> str:
+    """What plays where, and what the system granted."""
+    if greeting["port"] == "memory":
+        where = "rehearsing without a MIDI port"
+    else:
+        kind = "virtual port" if greeting["virtual"] else "port"
+        where = f"playing to {kind} {greeting['port']}"
+    if greeting["input"]:
+        where += f", listening to {greeting['input']}"
+    return f"{where}; real-time priority {'granted' if greeting['realtime'] else 'not granted'}"
+
+
+def _live_line(line: str) -> None:
+    """One line that is written over and over; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\x1b[K{line[:width]}")
+        sys.stderr.flush()
+
+
+def _log(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    composerd()

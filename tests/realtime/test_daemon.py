@@ -1,0 +1,248 @@
+"""The whole of composerd over a real MIDI system, heard by a foreign program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core import midi_file
+
+Composerd = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def composerd() -> Iterator[Composerd]:
+    """Start composerd with these arguments; it ends with the test."""
+    started = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "realtime.cli", *map(str, arguments)]
+        daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        started.append(daemon)
+        return daemon
+
+    yield start
+    for daemon in started:
+        daemon.kill()
+        daemon.communicate()
+
+
+def said(daemon: subprocess.Popen[str]) -> str:
+    """What it said, when it has ended."""
+    return daemon.communicate(timeout=60)[1]
+
+
+def playing(daemon: subprocess.Popen[str]) -> None:
+    """Wait until it plays."""
+    assert daemon.stderr
+    assert "playing to" in daemon.stderr.readline()
+    time.sleep(1.0)
+
+
+def children(daemon: subprocess.Popen[str]) -> dict[str, int]:
+    """Process number by module."""
+    task = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+    found = {}
+    for pid in map(int, task.read_text().split()):
+        module = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2]
+        found[module.rpartition(".")[2]] = pid
+    return found
+
+
+def is_onset(message: bytes) -> bool:
+    return message[0] >> 4 == 9 and message[2] > 0
+
+
+def left_sounding(messages: list[bytes]) -> Counter[int]:
+    """Pitches struck more often than released."""
+    balance: Counter[int] = Counter()
+    for message in messages:
+        if message[0] >> 4 in (8, 9):
+            balance[message[1]] += 1 if is_onset(message) else -1
+    return +balance
+
+
+def test_it_plays_to_a_foreign_program_and_records_what_that_one_heard(
+    composerd: Composerd, listener, tmp_path: Path
+) -> None:
+    record, stats = tmp_path / "take.mid", tmp_path / "stats.json"
+    daemon = composerd(
+        *("--port", "LISTENER", "--duration", 12, "--rng", 1, "--program", 5),
+        *("--record", record, "--stats", stats),
+    )
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    heard = listener.heard()
+    assert "playing to port listener:input" in output
+    assert heard[0] == bytes([0xC0, 4])[:2] or heard[0][:2] == bytes([0xC0, 4])
+
+    struck = [message for message in heard if is_onset(message)]
+    assert len(struck) >= 20
+    assert not left_sounding(heard)
+
+    figures = json.loads(stats.read_text())
+    assert figures["onsets"] == len(struck)
+    assert figures["onsets"] <= figures["releases"] <= figures["onsets"]
+    assert figures["dropped"] == 0
+    assert figures["lateness_us"]["p50"] <= figures["lateness_us"]["max"]
+
+    recorded = midi_file.read(record)
+    assert [(e.pitch, e.velocity) for e in recorded if e.is_onset] == [
+        (message[1], message[2]) for message in struck
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_stop_it_releases_everything_and_exits_with_0(
+    composerd: Composerd, listener, number: signal.Signals
+) -> None:
+    daemon = composerd("--port", "listener", "--rng", 2)
+    playing(daemon)
+    daemon.send_signal(number)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert "notes struck" in output
+    heard = listener.heard()
+    assert any(map(is_onset, heard))
+    assert not left_sounding(heard)
+
+
+@pytest.mark.parametrize("victim", ["composer", "player"])
+def test_a_process_that_is_killed_leaves_nothing_sounding(
+    composerd: Composerd, listener, victim: str
+) -> None:
+    daemon = composerd("--port", "listener", "--rng", 3)
+    playing(daemon)
+    os.kill(children(daemon)[victim], signal.SIGKILL)
+    output = said(daemon)
+    assert daemon.returncode == 1
+    assert f"the {victim} process died" in output
+    assert not left_sounding(listener.heard())
+
+
+def test_the_daemon_itself_killed_leaves_nothing_sounding(composerd: Composerd, listener) -> None:
+    daemon = composerd("--port", "listener", "--rng", 4)
+    playing(daemon)
+    orphans = children(daemon).values()
+    daemon.kill()
+    said(daemon)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in orphans):
+        assert time.monotonic() < deadline, "a process goes on without its daemon"
+        time.sleep(0.05)
+    assert not left_sounding(listener.heard())
+
+
+def test_a_port_that_is_lost_ends_it_cleanly(composerd: Composerd, listener) -> None:
+    daemon = composerd("--port", "listener", "--rng", 5)
+    playing(daemon)
+    listener.leave()
+    output = said(daemon)
+    assert daemon.returncode == 1
+    assert "listener:input" in output.splitlines()[-1]
+    assert "gone" in output.splitlines()[-1]
+
+
+def test_without_a_matching_port_it_makes_a_virtual_one(composerd: Composerd, jack) -> None:
+    daemon = composerd("--port", "My Machine", "--duration", 3)
+    jack.wait_for("composer:My Machine")
+    assert "virtual port My Machine" in said(daemon)
+    assert daemon.returncode == 0
+
+
+def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
+    composerd: Composerd, listener
+) -> None:
+    daemon = composerd("--port", "listener", "--input", "Keys", "--rng", 6, "--duration", 6)
+    playing(daemon)
+    script = (
+        "import rtmidi, time\n"
+        "out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name='pianist')\n"
+        "[index] = [i for i, name in enumerate(out.get_ports()) if name.endswith(':Keys')]\n"
+        "out.open_port(index)\n"
+        "for pitch in (60, 64, 67):\n"
+        "    out.send_message([0x90, pitch, 80]); time.sleep(0.15)\n"
+        "    out.send_message([0x80, pitch, 0])\n"
+        "time.sleep(0.2)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert "listening to Keys" in output or daemon.returncode == 0
+    assert not left_sounding(listener.heard())
+
+
+def test_without_a_midi_system_it_rehearses(
+    composerd: Composerd, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "no such server")
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    record = tmp_path / "take.mid"
+    daemon = composerd("--duration", 3, "--record", record, "--api", "jack")
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert "rehearsing without a MIDI port" in output
+    assert len(midi_file.read(record)) > 0
+    named = composerd("--port", "Piano", "--duration", 3, "--api", "jack")
+    assert "no MIDI system is running" in said(named)
+    assert named.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--temperature", "-1"], "temperature must be within"),
+        (["--top-p", "0"], "top_p must be within"),
+        (["--tempo-scale", "0"], "tempo scale must be within"),
+        (["--model", "nothing.safetensors"], "no checkpoint at nothing.safetensors"),
+        (["--seed-file", "notes.txt"], "notes.txt"),
+        (["--record", "no/folder/take.mid"], "cannot write no/folder/take.mid"),
+        (["--api", "gramophone"], "no MIDI system 'gramophone'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_1(
+    composerd: Composerd,
+    arguments: list[str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("no music")
+    port = [] if "--api" in arguments else ["--port", "none"]
+    daemon = composerd(*port, "--duration", "1", *arguments)
+    output = said(daemon)
+    assert daemon.returncode == 1
+    assert expected in output
+    assert output.startswith("composerd: ")
+    assert output.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.usefixtures("listener")
+def test_several_ports_of_a_name_are_listed(composerd: Composerd) -> None:
+    daemon = composerd("--port", "system")
+    output = said(daemon)
+    assert daemon.returncode == 1
+    assert output.startswith("composerd: ")
+    assert "match 'system'" in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.usefixtures("listener")
+def test_ports_are_listed_for_people_and_for_programs() -> None:
+    command = [sys.executable, "-m", "realtime.cli", "--list-ports"]
+    plain = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "  listener:input" in plain.stdout
+    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert "listener:input" in json.loads(as_json.stdout)["outputs"]
