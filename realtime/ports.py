@@ -134,7 +134,7 @@ def open_output(name: str, api: str | None = None) -> Output:
         api: 'alsa', 'jack', 'core' or 'winmm'; None looks in all that are there.
 
     Raises:
-        NoMidiSystemError: there is none, or not this one.
+        NoMidiSystemError: there is none that runs.
         PortError: several ports match, or none does and there are no virtual ports here.
     """
     return _open(Output, rtmidi.MidiOut, "output", name, api)
@@ -216,7 +216,7 @@ def _systems(client: Any, api: str | None) -> list[Any]:
     compiled = {rtmidi.get_api_name(number): number for number in rtmidi.get_compiled_api()}
     compiled.pop("dummy", None)
     if api is not None and api not in compiled:
-        raise NoMidiSystemError(f"no MIDI system '{api}' here; there may be: {', '.join(compiled)}")
+        raise PortError(f"no MIDI system '{api}' here; there may be: {', '.join(compiled)}")
     name = CLIENT if client is rtmidi.MidiOut else f"{CLIENT}-in"
     running = []
     for number in [compiled[api]] if api else compiled.values():
