@@ -36,7 +36,7 @@ class Jack:
                 "JACK_NO_START_SERVER": "1",
             }
             self._lock = (Path(tempfile.gettempdir()) / f"{self.name}.lock").open("w")
-            with suppress(BlockingIOError):
+            with suppress(BlockingIOError, subprocess.TimeoutExpired):
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not self.ports():  # else a test run that was killed has left it behind
                     self.start()

@@ -206,6 +206,19 @@ def test_a_hush_leaves_controllers_in_the_queue() -> None:
     assert stage.sent == [(500, control_change(0, 64, 0))]
 
 
+def test_after_a_hush_what_is_left_still_leaves_in_order() -> None:
+    stage = Stage()
+    pedal_up = control_change(0, 64, 0)
+    for due_ms, message in (
+        *((1, on(60)), (10, pedal_up), (2, on(61)), (11, pedal_up)),
+        *((12, pedal_up), (3, pedal_up), (4, pedal_up)),
+    ):
+        stage.push(due_ms, message)
+    stage.scheduler.hush(1)
+    stage.run_until(100)
+    assert [at_ms for at_ms, _ in stage.sent] == [3, 4, 10, 11, 12]
+
+
 def test_the_end_releases_then_lifts_the_pedal_then_says_all_notes_off() -> None:
     stage = Stage()
     stage.push(0, on(60))

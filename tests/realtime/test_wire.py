@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime import wire
+from realtime.clock import RealClock
 from realtime.wire import Inbox, Kind, Outbox, Record
 
 moments_ns = st.integers(-(2**63), 2**63 - 1)
@@ -93,6 +94,7 @@ def test_an_inbox_that_hangs_up_reads_as_closed_and_keeps_the_clock_awake(
     inbox = Inbox(pipe[0])
     inbox.hang_up()
     for _ in range(2):
+        assert RealClock(inbox).wait_until(0) is True
         with pytest.raises(EOFError):
             inbox.read()
 
