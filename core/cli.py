@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SKIPPED_SHOWN = 10
 
 app = typer.Typer(add_completion=True, context_settings={"help_option_names": ["-h", "--help"]})
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)
 
 
 def composer_train() -> None:

@@ -204,7 +204,7 @@ class Daemon:
         self._player.send(Record(Kind.STOP))
         self._drain()
         self._player.close()
-        if self._possible.sounding:
+        if self._player.process.returncode != 0 and self._possible.sounding:
             self._release_what_the_player_left()
         if self._orders.record:
             self._write_recording(self._orders.record)

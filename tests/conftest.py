@@ -47,7 +47,9 @@ class Jack:
     def start(self) -> None:
         self._server = subprocess.Popen(
             [
-                *("jackd", "--no-realtime", "-n", self.name),
+                # Synchronous: a client that a busy machine delays for a period is waited for,
+                # where the server would otherwise lose what it sent in that period.
+                *("jackd", "--no-realtime", "--sync", "-n", self.name),
                 *("-d", "dummy", "-r", "48000", "-p", "64"),
             ],
             stdout=subprocess.DEVNULL,
