@@ -27,7 +27,7 @@ from core.corpus import Batch, Corpus, Streams
 from core.errors import CheckpointError, CorpusError, TrainingError
 from core.model import Model, State
 
-SAVE_EVERY_S = 60.0  # what a power cut may cost
+SAVE_EVERY_S = 20.0  # what a power cut may cost
 VALIDATE_EVERY = 1000  # stretches, or an epoch where that is shorter
 WARM_UP = 100  # stretches
 VALIDATION_STREAMS = 32

@@ -39,11 +39,14 @@ import numpy as np
 from core import checkpoint, midi_file
 from core.errors import ComposerError
 from realtime import wire
-from realtime.clock import NS_PER_S, RealClock
+from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.engine import Engine
-from realtime.performer import HORIZON_NS, Performer, recall
+from realtime.performer import Performer, recall
 from realtime.sampler import Settings
 from realtime.wire import Inbox, Kind, Record
+
+# Until the first event may be due: the first steps of a cold process take longer than later ones.
+SETTLE_NS = 100 * NS_PER_MS
 
 
 def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
@@ -93,7 +96,7 @@ def _compose() -> None:
         inbox = Inbox(down.fileno())
         clock = RealClock(inbox)
         try:
-            plays = performer(orders, lambda: clock.now_ns() + HORIZON_NS)
+            plays = performer(orders, lambda: clock.now_ns() + SETTLE_NS)
         except ComposerError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
