@@ -1,4 +1,5 @@
 """Offline half: MIDI files in, checkpoint out.
 
-Read in this order: errors, events, smf, midi_file, codec, corpus, checkpoint, model, trainer, cli.
+Read in this order: errors, events, smf, midi_file, codec, corpus, checkpoint, model, evaluate,
+trainer, cli.
 """

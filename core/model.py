@@ -58,6 +58,12 @@ class Model(nn.Module):
         tables = (self.note_embedding, self.velocity_embedding, self.time_embedding)
         return torch.tensor([table.num_embeddings - 1 for table in tables])
 
+    def silence(self, streams: int) -> State:
+        """The state before the first event."""
+        shape = (self.lstm.num_layers, streams, self.lstm.hidden_size)
+        device = self.hidden.weight.device
+        return torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+
     def forward(
         self, tokens: Tensor, targets: Tensor, state: State | None = None
     ) -> tuple[Logits, State]:

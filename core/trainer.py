@@ -12,25 +12,24 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from torch.nn import functional
 
-from core import checkpoint
+from core import checkpoint, evaluate
 from core.checkpoint import Checkpoint, ModelConfig
-from core.corpus import Batch, Corpus, Streams
+from core.corpus import Corpus, Streams
 from core.errors import CheckpointError, CorpusError, TrainingError
-from core.model import Model, State
+from core.evaluate import Score
+from core.model import Model
 
 SAVE_EVERY_S = 20.0  # what a power cut may cost
 VALIDATE_EVERY = 1000  # stretches, or an epoch where that is shorter
 WARM_UP = 100  # stretches
-VALIDATION_STREAMS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +44,6 @@ class Recipe:
     seed: int = 0
     epochs: float = 20.0  # stop after so many passes over the music,
     minutes: float | None = None  # or rather after so much training time, resumed parts included
-
-
-class Score(NamedTuple):
-    """Mean negative log-likelihood of each stream, nats an event."""
-
-    note: float
-    velocity: float
-    time: float
-
-    @property
-    def loss(self) -> float:
-        return self.note + self.velocity + self.time
 
 
 @dataclass(slots=True)
@@ -104,7 +91,7 @@ class Trainer:
             self._model.parameters(), lr=0.0, weight_decay=recipe.weight_decay
         )
         self._streams = Streams(corpus, training, recipe.streams, recipe.steps, recipe.seed)
-        self._state = self._silence(recipe.streams)
+        self._state = self._model.silence(recipe.streams)
         self.progress = Progress()
 
     def run(self, report: Callable[[Progress], None] = lambda _: None) -> Progress:
@@ -172,7 +159,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self._model.train()
-        losses, self._state = self._losses(batch, self._state)
+        losses, self._state = evaluate.losses(self._model, batch, self._state)
         real = torch.from_numpy(batch.real).to(self._device)
         loss = torch.stack(losses).sum(0)[real].mean()
         self._optimizer.zero_grad(set_to_none=True)
@@ -188,33 +175,9 @@ class Trainer:
         self.progress.events += int(batch.real.sum())
         return loss.detach()
 
-    def _losses(self, batch: Batch, state: State) -> tuple[list[Tensor], State]:
-        """Negative log-likelihoods of note, velocity and time: [streams, steps] each."""
-        tokens = torch.from_numpy(batch.tokens).to(self._device)
-        targets = torch.from_numpy(batch.targets).to(self._device)
-        keep = torch.from_numpy(~batch.fresh).to(self._device)[None, :, None]
-        hidden, cell = (part.detach() * keep for part in state)
-        logits, state = self._model(tokens, targets, (hidden, cell))
-        return [
-            functional.cross_entropy(stream.transpose(1, 2), targets[..., index], reduction="none")
-            for index, stream in enumerate(logits)
-        ], state
-
-    @torch.no_grad()
     def score(self) -> Score:
         """Score the pieces held out."""
-        self._model.eval()
-        held_out = self._corpus.pieces(held_out=True)
-        streams = min(VALIDATION_STREAMS, len(held_out))
-        source = Streams(self._corpus, held_out, streams, 256, seed=0)
-        state = self._silence(streams)
-        sums, events = np.zeros(3), 0
-        for batch in source.once():
-            losses, state = self._losses(batch, state)
-            real = torch.from_numpy(batch.real).to(self._device)
-            sums += [float(loss[real].sum()) for loss in losses]
-            events += int(batch.real.sum())
-        return Score(*map(float, sums / events))
+        return evaluate.score(self._model, self._corpus, self._corpus.pieces(held_out=True))
 
     def _validate(self) -> None:
         """Score what was held out, and keep the model if it is the best so far."""
@@ -259,10 +222,6 @@ class Trainer:
         warm_up = min(1.0, (self.progress.stretches + 1) / WARM_UP)
         cosine = (1 + math.cos(math.pi * self.progress.share)) / 2
         return self.recipe.learning_rate * warm_up * (0.01 + 0.99 * cosine)
-
-    def _silence(self, streams: int) -> State:
-        shape = (self._config.layers, streams, self._config.hidden_size)
-        return torch.zeros(shape, device=self._device), torch.zeros(shape, device=self._device)
 
     def _fingerprint(self) -> str:
         """Tells this music from other music."""

@@ -1,0 +1,51 @@
+"""How well a checkpoint foretells music that it has not learned from.
+
+    python scripts/evaluate.py MODEL DATA... [--json]
+
+MODEL is a checkpoint, or 'shipped'. DATA are MIDI files or folders; each is a row.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core import checkpoint, corpus, evaluate
+from core.model import Model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+
+    path = checkpoint.SHIPPED if options.model == "shipped" else Path(options.model)
+    trained = checkpoint.load(path)
+    model = Model(replace(trained.config, dropout=0.0), trained.codec)
+    model.load_state_dict({name: torch.from_numpy(w) for name, w in trained.weights.items()})
+
+    rows = {}
+    for data in options.data:
+        music = corpus.read(corpus.find([data]), trained.codec)
+        score = evaluate.score(model, music, np.arange(len(music.held_out)))
+        rows[data.name] = score._asdict() | {
+            "nats_per_event": score.nats_per_event,
+            "bits_per_note": score.bits_per_note,
+        }
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print(f"{'nats an event':<36}   note velocity   time    all   bits a note")
+    for name, row in rows.items():
+        figures = (row["note"], row["velocity"], row["time_density"], row["nats_per_event"])
+        print(f"{name:<36}" + "".join(f"{figure:7.3f}" for figure in figures), end="")
+        print(f"{row['bits_per_note']:12.2f}")
+
+
+if __name__ == "__main__":
+    main()
