@@ -3,6 +3,6 @@
 Three processes, one way each: the composer writes what to play and when, the player sends it
 at that time, the daemon stands between them, watches both and tells the musician.
 
-Read in this order: wire, clock, ports, ledger, scheduler, player; engine, sampler, performer,
-composer; daemon, render, cli.
+Read in this order: wire, clock, priority, ports, ledger, scheduler, player; engine, sampler,
+performer, control, composer; report, daemon, render, cli.
 """

@@ -40,6 +40,7 @@ from core import checkpoint, midi_file
 from core.errors import ComposerError
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
+from realtime.control import turned
 from realtime.engine import Engine
 from realtime.performer import Performer, recall
 from realtime.sampler import Settings
@@ -124,6 +125,7 @@ def _listen(
         return
     for record in inbox.read():
         if record.kind is Kind.HEARD:
+            plays.settings = turned(plays.settings, record.message)
             for answer in plays.heard(record.at_ns, record.message):
                 send(answer)
         elif record.kind is Kind.DEAF:

@@ -97,7 +97,7 @@ class Performer:
         within("velocity scale", velocity_scale, 0.1, 4)
         self._engine = engine
         self._codec = codec
-        self._settings = settings
+        self.settings = settings  # may change between events
         self._rng = rng
         self._channel = channel
         self._program = program
@@ -237,7 +237,7 @@ class Performer:
         token = sample(
             self._engine,
             self._codec,
-            self._settings,
+            self.settings,
             self._rng,
             sounding=struck_ns.keys(),
             struck_now={note for note, at_ns in struck_ns.items() if at_ns == now_ns},
