@@ -29,7 +29,7 @@ os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,14 @@ import numpy as np
 
 from core import checkpoint, midi_file
 from core.errors import ComposerError
+from core.events import Event
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.control import turned
 from realtime.engine import Engine
 from realtime.performer import Performer, recall
 from realtime.sampler import Settings
-from realtime.wire import Inbox, Kind, Record
+from realtime.wire import Inbox, Kind, Record, is_note, is_onset
 
 # Until the first event may be due: the first steps of a cold process take longer than later ones.
 SETTLE_NS = 100 * NS_PER_MS
@@ -67,6 +68,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         music = midi_file.read(Path(orders["seed_file"]))
         count = orders["seed_events"]
         recall(engine, model.codec, music[:count] if count >= 0 else music[count:])
+    recall(engine, model.codec, _events(orders))
     return Performer(
         engine,
         model.codec,
@@ -78,6 +80,20 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         tempo_scale=orders["tempo_scale"],
         velocity_scale=orders["velocity_scale"],
     )
+
+
+def _events(orders: dict[str, Any]) -> Iterator[Event]:
+    """The past, as the model heard it."""
+    last_ns = None
+    for at_ns, hexadecimal in orders.get("past", ()):
+        message = bytes.fromhex(hexadecimal)
+        if not is_note(message):
+            continue
+        delta_s = 0.0 if last_ns is None else max(at_ns - last_ns, 0) / NS_PER_S
+        last_ns = at_ns
+        velocity = message[2] / orders["velocity_scale"] if is_onset(message) else 0.0
+        velocity = min(max(round(velocity), int(is_onset(message))), 127)
+        yield Event(delta_s * orders["tempo_scale"], message[1], velocity)
 
 
 def main() -> None:

@@ -7,89 +7,24 @@ and it keeps a copy of the ledger: what may sound is known even when the player 
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any, NamedTuple, cast
+from typing import Any
 
 from core.errors import ComposerError, PortError
-from realtime import wire
+from realtime.child import STOP_WITHIN_S, Arrival, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.ledger import Ledger
 from realtime.report import Report, write_stats
 from realtime.wire import Kind, Record
 
 LINE_EVERY_NS = NS_PER_S // 5
-STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
-
-
-class Arrival(NamedTuple):
-    """What a child said, or None at its end. From no child: the musician wants to stop."""
-
-    child: Child | None
-    record: Record | None = None
-
-
-class Child:
-    """One of the two processes: orders down its stdin, greeting and records up its stdout."""
-
-    def __init__(self, module: str) -> None:
-        # -P: nothing in the folder that the musician stands in may pose as one of our modules.
-        # A session of its own: Ctrl-C in the terminal is for the daemon alone.
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._module = module
-        self._down = cast(IO[bytes], self.process.stdin)
-        self._up = cast(IO[bytes], self.process.stdout)
-
-    def greet(self, orders: dict[str, Any]) -> dict[str, Any]:
-        """Give it its orders; wait until it is ready.
-
-        Raises:
-            ComposerError: it cannot start, in its own words.
-        """
-        try:
-            wire.greet(self._down, orders)
-            answer = wire.greeting(self._up)
-        except (OSError, EOFError, ValueError) as error:
-            raise ComposerError(f"{self._module} went without a word") from error
-        if "error" in answer:
-            raise PortError(answer["error"])
-        return answer
-
-    def listen(self, inbox: SimpleQueue[Arrival]) -> None:
-        """Put all that it says into the inbox, and None when it has ended."""
-
-        def pump() -> None:
-            for record in wire.records(self._up):
-                inbox.put(Arrival(self, record))
-            inbox.put(Arrival(self, None))
-
-        threading.Thread(target=pump, daemon=True).start()
-
-    def send(self, record: Record) -> None:
-        with suppress(OSError):  # it is gone: its end reaches the inbox
-            self._down.write(wire.pack(record))
-            self._down.flush()
-
-    def close(self) -> None:
-        """End it: it sees its pipe close, and has a moment to go."""
-        with suppress(OSError):
-            self._down.close()
-        try:
-            self.process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
+MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +56,9 @@ class Daemon:
         self._inbox: SimpleQueue[Arrival] = SimpleQueue()
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
+        self._epoch = 0  # the composer's latest
+        self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
+        self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
         self._record: list[tuple[int, bytes]] = []  # (sent at, message)
         self.report = Report(start_ns)
         self.greeting: dict[str, Any] = {}
@@ -131,23 +69,22 @@ class Daemon:
         Raises:
             ComposerError: a port, the model or the seed file is not to be had. Nothing runs then.
         """
+        # Both get up at once; the composer begins to play when it has its orders.
         self._player, self._composer = Child("realtime.player"), Child("realtime.composer")
         try:
-            self.greeting = self._player.greet(self._orders.player)
-            self.greeting |= self._composer.greet(self._orders.composer)
+            self.greeting = self._player.begin(self._orders.player, self._inbox)
+            self.greeting |= self._composer.begin(self._orders.composer, self._inbox)
         except BaseException:
             self._composer.close()
             self._player.close()
             raise
-        self._player.listen(self._inbox)
-        self._composer.listen(self._inbox)
 
     def run(self) -> None:
         """Play until the musician or the duration ends it; then nothing is left sounding.
 
         Raises:
             PortError: the output port was lost.
-            ComposerError: one of the processes died.
+            ComposerError: one of the processes died again and again.
         """
         now_ns = self._clock.now_ns()
         duration_s = self._orders.duration_s
@@ -171,29 +108,59 @@ class Daemon:
                 self._stop()
 
     def _handle(self, arrival: Arrival) -> None:
-        record = arrival.record
+        child, record = arrival
+        if child is not self._player and child is not self._composer:
+            return  # one that has been replaced
         if record is None:
-            who = "composer" if arrival.child is self._composer else "player"
-            raise ComposerError(f"the {who} process died; what sounded was released")
-        if record.kind in (Kind.PLAY, Kind.HUSH):
-            if record.kind is Kind.PLAY:
-                self._possible.leaving(record.message)
+            self._replace(child)
+        elif record.kind is Kind.PLAY:
+            self._possible.leaving(record.message)
+            self._player.send(record)
+        elif record.kind is Kind.HUSH:
+            self._epoch = record.epoch
             self._player.send(record)
         elif record.kind is Kind.SENT:
             self._sent(record)
         elif record.kind is Kind.DROPPED:
             self.report.dropped += 1
-        elif record.kind in (Kind.HEARD, Kind.DEAF):
+        elif record.kind is Kind.HEARD:
+            self._past.append((record.at_ns, record.message))
+            self._composer.send(record)
+        elif record.kind is Kind.DEAF:
             self._composer.send(record)
         elif record.kind is Kind.LOST:
             raise PortError(
                 f"port {self.greeting['port']} is gone; composerd --list-ports tells what is there"
             )
 
+    def _replace(self, dead: Child) -> None:
+        """Start another process for one that died, and go on from what sounded."""
+        now_ns = self._clock.now_ns()
+        often = len(self._deaths_ns) == MAX_DEATHS
+        if often and now_ns - self._deaths_ns[0] < DEATHS_WITHIN_NS:
+            raise ComposerError(f"{dead.module} died {MAX_DEATHS + 1} times within a minute")
+        self._deaths_ns.append(now_ns)
+        self.report.restarts += 1
+        dead.close()
+        if dead is self._player:
+            self._player = Child("realtime.player")
+            self._player.begin(self._successor_orders(), self._inbox)
+        else:
+            self._epoch += 1
+            self._player.send(Record(Kind.HUSH, epoch=self._epoch))
+            past = [(at_ns, message.hex()) for at_ns, message in self._past]
+            orders = self._orders.composer | {"epoch": self._epoch, "past": past}
+            self._composer = Child("realtime.composer")
+            self._composer.begin(orders, self._inbox)
+
+    def _successor_orders(self) -> dict[str, Any]:
+        return self._orders.player | {"sounding": self._possible.sounding}
+
     def _sent(self, record: Record) -> None:
         for ledger in (self._sounding, self._possible):
             ledger.leaving(record.message)
             ledger.left(record.message)
+        self._past.append((record.at_ns, record.message))
         self.report.sent(record.message, record.due_ns, record.at_ns)
         if self._orders.record:
             self._record.append((record.at_ns, record.message))
@@ -223,10 +190,10 @@ class Daemon:
                     self._sent(record)
 
     def _release_what_the_player_left(self) -> None:
-        """The player died: a new one, on the same port, releases what may still sound."""
+        """The player died: another one, on the same port, releases what may still sound."""
         successor = Child("realtime.player")
         with suppress(ComposerError):
-            successor.greet(self._orders.player | {"sounding": self._possible.sounding})
+            successor.begin(self._successor_orders(), self._inbox)
         successor.close()
 
     def _write_recording(self, path: Path) -> None:

@@ -55,6 +55,7 @@ class Report:
         self.onsets = 0
         self.releases = 0
         self.dropped = 0
+        self.restarts = 0  # of a process that died
         self.lateness = Lateness()
         self._start_ns = start_ns
         self._first_onset_ns: int | None = None
@@ -87,6 +88,7 @@ class Report:
             "onsets": self.onsets,
             "releases": self.releases,
             "dropped": self.dropped,
+            "restarts": self.restarts,
             "lateness_us": {
                 name: self.lateness.quantile_us(share)
                 for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
@@ -100,7 +102,8 @@ class Report:
         late_us = self.lateness.quantile_us(0.99)
         late = "" if late_us is None else f", 99 % within {late_us} us of their time"
         dropped = f", {self.dropped} dropped" if self.dropped else ""
-        return f"{self.onsets} notes struck, {self.releases} releases sent{late}{dropped}"
+        restarts = f", {self.restarts} restarts" if self.restarts else ""
+        return f"{self.onsets} notes struck, {self.releases} releases sent{late}{dropped}{restarts}"
 
     def _forget(self, now_ns: int) -> None:
         while self._recent and self._recent[0][0] < now_ns - RECENT_NS:

@@ -181,3 +181,33 @@ def test_it_goes_on_from_the_first_or_last_events_of_a_file(
     assert future(scale(60, 62, 64), 4) == future(scale(60, 62), 99) != whole
     assert future(scale(60, 62, 64), -2) == future(scale(62, 64), -2) != whole
     assert future(scale(60, 62, 64), 0) == future(None, 0)
+
+
+def test_one_that_takes_over_has_heard_what_sounded(orders: dict[str, Any], tmp_path: Path) -> None:
+    past = [
+        (1_000_000_000, note_on(0, 60, 80)),
+        (1_250_000_000, note_off(0, 60)),
+        (1_250_000_000, note_on(0, 64, 81)),
+        (1_750_000_000, note_off(0, 64)),
+    ]
+    file = tmp_path / "past.mid"
+    midi_file.write(file, past)
+    taking_over = orders | {"past": [(at_ns, message.hex()) for at_ns, message in past]}
+    first, second, fresh = (
+        list(islice(performer(some, lambda: 0).plan(10_000_000_000), 30))
+        for some in (taking_over, orders | {"seed_file": str(file)}, orders)
+    )
+    assert first == second != fresh
+
+
+def test_a_knob_on_the_keyboard_turns_what_comes_next(orders: dict[str, Any], start: Start) -> None:
+    composer = start(orders | {"top_p": 1.0})
+    wire.greeting(composer.stdout)
+    for knob in (20, 21):  # as little daring as there is
+        heard(composer, bytes([0xB0, knob, 0]))
+    tame = list(islice(wire.records(composer.stdout), 300))[100:]
+    assert {record.epoch for record in tame} == {0}
+    wild = start(orders | {"top_p": 1.0, "temperature": 1.5})
+    wire.greeting(wild.stdout)
+    wildly = list(islice(wire.records(wild.stdout), 300))[100:]
+    assert len({record.message for record in tame}) < len({record.message for record in wildly})

@@ -117,15 +117,34 @@ def test_asked_to_stop_it_releases_everything_and_exits_with_0(
 
 
 @pytest.mark.parametrize("victim", ["composer", "player"])
-def test_a_process_that_is_killed_leaves_nothing_sounding(
-    composerd: Composerd, listener, victim: str
+def test_a_process_that_is_killed_is_replaced_and_leaves_nothing_sounding(
+    composerd: Composerd, listener, tmp_path: Path, victim: str
 ) -> None:
+    stats = tmp_path / "stats.json"
+    daemon = composerd("--port", "listener", "--rng", 3, "--stats", stats)
+    playing(daemon)
+    killed = children(daemon)[victim]
+    os.kill(killed, signal.SIGKILL)
+    time.sleep(2.5)
+    assert children(daemon)[victim] != killed
+    daemon.send_signal(signal.SIGTERM)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert "1 restarts" in output
+    figures = json.loads(stats.read_text())
+    assert figures["restarts"] == 1
+    assert not left_sounding(listener.heard())
+
+
+def test_a_process_that_dies_again_and_again_ends_it(composerd: Composerd, listener) -> None:
     daemon = composerd("--port", "listener", "--rng", 3)
     playing(daemon)
-    os.kill(children(daemon)[victim], signal.SIGKILL)
+    for _ in range(4):
+        os.kill(children(daemon)["composer"], signal.SIGKILL)
+        time.sleep(1.0)
     output = said(daemon)
     assert daemon.returncode == 1
-    assert f"the {victim} process died" in output
+    assert "composerd: realtime.composer died 4 times within a minute" in output
     assert not left_sounding(listener.heard())
 
 

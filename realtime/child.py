@@ -1,0 +1,79 @@
+"""A process of ours as the daemon sees it: orders down, a greeting and then records up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import IO, Any, NamedTuple, cast
+
+from core.errors import ComposerError, PortError
+from realtime import wire
+from realtime.wire import Record
+
+STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
+
+
+class Arrival(NamedTuple):
+    """What a child said, or None at its end."""
+
+    child: Child | None
+    record: Record | None = None
+
+
+class Child:
+    """One of the two processes: orders down its stdin, greeting and records up its stdout."""
+
+    def __init__(self, module: str) -> None:
+        # -P: nothing in the folder that the musician stands in may pose as one of our modules.
+        # A session of its own: Ctrl-C in the terminal is for the daemon alone.
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.module = module
+        self._down = cast(IO[bytes], self.process.stdin)
+        self._up = cast(IO[bytes], self.process.stdout)
+
+    def begin(self, orders: dict[str, Any], inbox: SimpleQueue[Arrival]) -> dict[str, Any]:
+        """Give it its orders, wait until it is ready, and from then on fill the inbox.
+
+        Returns:
+            Its greeting.
+
+        Raises:
+            ComposerError: it cannot start, in its own words.
+        """
+        try:
+            wire.greet(self._down, orders)
+            answer = wire.greeting(self._up)
+        except (OSError, EOFError, ValueError) as error:
+            raise ComposerError(f"{self.module} went without a word") from error
+        if "error" in answer:
+            raise PortError(answer["error"])
+        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+        return answer
+
+    def _listen(self, inbox: SimpleQueue[Arrival]) -> None:
+        for record in wire.records(self._up):
+            inbox.put(Arrival(self, record))
+        inbox.put(Arrival(self, None))
+
+    def send(self, record: Record) -> None:
+        with suppress(OSError):  # it is gone: its end reaches the inbox
+            self._down.write(wire.pack(record))
+            self._down.flush()
+
+    def close(self) -> None:
+        """End it: it sees its pipe close, and has a moment to go."""
+        with suppress(OSError):
+            self._down.close()
+        try:
+            self.process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
