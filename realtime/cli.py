@@ -241,7 +241,7 @@ def _writable(path: Path | None) -> Path | None:
 
 def _begun(greeting: dict[str, Any]) -> str:
     """What plays where, and what the system granted."""
-    if greeting["port"] == "memory":
+    if greeting["port"] == ports.MemoryPort.name:
         where = "rehearsing without a MIDI port"
     else:
         kind = "virtual port" if greeting["virtual"] else "port"

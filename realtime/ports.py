@@ -35,7 +35,7 @@ class MemoryPort:
         keep: how many messages, the last ones; None keeps them all.
     """
 
-    name = "memory"
+    name = "rehearsal"
     virtual = True
 
     def __init__(self, keep: int | None = None) -> None:

@@ -106,7 +106,7 @@ def test_what_cannot_be_opened_is_one_line_and_exit_1(
 
 
 def test_a_rehearsal_needs_no_port(player: Player) -> None:
-    assert player.open(port=None)["port"] == "memory"
+    assert player.open(port=None)["port"] == "rehearsal"
     player.play(*CHORD)
     assert player.sent(3) == CHORD
     player.send(Record(Kind.STOP))
