@@ -17,10 +17,11 @@ STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
 
 
 class Arrival(NamedTuple):
-    """What a child said, or None at its end."""
+    """What a child said; nothing at its end. From no child: the musician wants to stop."""
 
     child: Child | None
     record: Record | None = None
+    greeting: dict[str, Any] | None = None
 
 
 class Child:
@@ -48,6 +49,24 @@ class Child:
         Raises:
             ComposerError: it cannot start, in its own words.
         """
+        greeting = self._greeted(orders)
+        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+        return greeting
+
+    def begin_later(self, orders: dict[str, Any], inbox: SimpleQueue[Arrival]) -> None:
+        """The same without waiting: its greeting too comes to the inbox, or its end."""
+
+        def listen() -> None:
+            try:
+                inbox.put(Arrival(self, greeting=self._greeted(orders)))
+            except ComposerError:
+                inbox.put(Arrival(self))
+            else:
+                self._listen(inbox)
+
+        threading.Thread(target=listen, daemon=True).start()
+
+    def _greeted(self, orders: dict[str, Any]) -> dict[str, Any]:
         try:
             wire.greet(self._down, orders)
             answer = wire.greeting(self._up)
@@ -55,7 +74,6 @@ class Child:
             raise ComposerError(f"{self.module} went without a word") from error
         if "error" in answer:
             raise PortError(answer["error"])
-        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
         return answer
 
     def _listen(self, inbox: SimpleQueue[Arrival]) -> None:

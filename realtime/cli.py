@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import shutil
@@ -19,6 +20,12 @@ from realtime.daemon import Daemon, Orders
 
 REHEARSAL = "none"
 DEFAULT_PORT = "Composer"
+
+
+class OnPortLoss(enum.StrEnum):
+    WAIT = "wait"
+    EXIT = "exit"
+
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 daemon_app = typer.Typer(context_settings=_HELP)
@@ -109,6 +116,9 @@ def _composerd(
     api: Annotated[
         str | None, typer.Option(help="MIDI system: alsa, jack, core, winmm. Default: any.")
     ] = None,
+    on_port_loss: Annotated[
+        OnPortLoss, typer.Option(help="When the output port goes: wait until it is back, or exit.")
+    ] = OnPortLoss.WAIT,
     list_ports: Annotated[
         bool, typer.Option("--list-ports", help="Show the MIDI ports there are, and exit.")
     ] = False,
@@ -147,14 +157,14 @@ def _composerd(
         duration_s=duration,
         record=_writable(record),
         stats=_writable(stats),
+        wait_for_port=on_port_loss is OnPortLoss.WAIT,
     )
-    daemon = Daemon(orders, start_ns, _live_line)
+    daemon = Daemon(orders, start_ns, _live_line, _log)
     daemon.start()
     _log(_begun(daemon.greeting))
     try:
         daemon.run()
     finally:
-        _live_line("")
         _log(daemon.report.summary())
 
 
@@ -260,6 +270,7 @@ def _live_line(line: str) -> None:
 
 
 def _log(line: str) -> None:
+    _live_line("")
     typer.echo(line, err=True)
 
 

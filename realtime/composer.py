@@ -12,8 +12,8 @@ The first line down is the orders:
     channel         0..15
     program         0..127, or null
 
-The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD
-and DEAF, others are no concern of it; up go PLAY and HUSH. It ends when its stdin does.
+The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
+DEAF, PAUSE and RESUME; up go PLAY and HUSH. It ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -146,6 +146,11 @@ def _listen(
                 send(answer)
         elif record.kind is Kind.DEAF:
             plays.human_gone(clock.now_ns())
+        elif record.kind is Kind.PAUSE:
+            for answer in plays.pause(record.at_ns):
+                send(answer)
+        elif record.kind is Kind.RESUME:
+            plays.resume()
 
 
 def _model(orders: dict[str, Any]) -> Path:

@@ -36,6 +36,7 @@ class Orders:
     duration_s: float | None = None
     record: Path | None = None  # write here what was sent
     stats: Path | None = None
+    wait_for_port: bool = True  # when it is lost; else end
 
 
 class Daemon:
@@ -45,17 +46,24 @@ class Daemon:
         orders: what to do.
         start_ns: when the command was given; the time to the first note counts from here.
         show: is given a line for the terminal a few times a second.
+        log: is given a line when something happens.
     """
 
     def __init__(
-        self, orders: Orders, start_ns: int, show: Callable[[str], None] = lambda _: None
+        self,
+        orders: Orders,
+        start_ns: int,
+        show: Callable[[str], None] = lambda _: None,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._orders = orders
         self._show = show
+        self._log = log
         self._clock = RealClock()
         self._inbox: SimpleQueue[Arrival] = SimpleQueue()
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
+        self._lost = False  # the output port: the player waits for it
         self._epoch = 0  # the composer's latest
         self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
         self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
@@ -83,7 +91,7 @@ class Daemon:
         """Play until the musician or the duration ends it; then nothing is left sounding.
 
         Raises:
-            PortError: the output port was lost.
+            PortError: the output port was lost, and is not to be waited for.
             ComposerError: one of the processes died again and again.
         """
         now_ns = self._clock.now_ns()
@@ -108,17 +116,21 @@ class Daemon:
                 self._stop()
 
     def _handle(self, arrival: Arrival) -> None:
-        child, record = arrival
+        child, record, greeting = arrival
         if child is not self._player and child is not self._composer:
             return  # one that has been replaced
-        if record is None:
+        if greeting is not None:
+            self._found(greeting)
+        elif record is None:
             self._replace(child)
         elif record.kind is Kind.PLAY:
-            self._possible.leaving(record.message)
-            self._player.send(record)
+            if not self._lost:
+                self._possible.leaving(record.message)
+                self._player.send(record)
         elif record.kind is Kind.HUSH:
             self._epoch = record.epoch
-            self._player.send(record)
+            if not self._lost:
+                self._player.send(record)
         elif record.kind is Kind.SENT:
             self._sent(record)
         elif record.kind is Kind.DROPPED:
@@ -129,12 +141,41 @@ class Daemon:
         elif record.kind is Kind.DEAF:
             self._composer.send(record)
         elif record.kind is Kind.LOST:
-            raise PortError(
-                f"port {self.greeting['port']} is gone; composerd --list-ports tells what is there"
-            )
+            self._lose()
+
+    def _lose(self) -> None:
+        """The output port is gone: the music waits for it, and knows where it stood."""
+        port = self.greeting["port"]
+        if not self._orders.wait_for_port:
+            raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
+        self._log(f"port {port} is gone; waiting until it is back")
+        self._lost = True
+        self._composer.send(Record(Kind.PAUSE, at_ns=self._clock.now_ns()))
+        self._player.close()
+        self._await_port()
+
+    def _await_port(self) -> None:
+        """Start a player that waits for the port, and releases first what the last one left."""
+        greeting = self.greeting
+        orders = {"port": greeting["port"], "existing": not greeting["virtual"], "wait": True}
+        self._player = Child("realtime.player")
+        self._player.begin_later(self._successor_orders() | orders, self._inbox)
+
+    def _found(self, greeting: dict[str, Any]) -> None:
+        """The port is back: the player has released what sounded, and the music goes on."""
+        self._log(f"port {greeting['port']} is back")
+        self._lost = False
+        self.greeting |= greeting
+        # The new player counts epochs from 0, and has not been told of the last one.
+        self._player.send(Record(Kind.HUSH, epoch=self._epoch))
+        self._composer.send(Record(Kind.RESUME))
 
     def _replace(self, dead: Child) -> None:
         """Start another process for one that died, and go on from what sounded."""
+        if self._lost and dead is self._player:
+            dead.close()
+            self._await_port()
+            return
         now_ns = self._clock.now_ns()
         often = len(self._deaths_ns) == MAX_DEATHS
         if often and now_ns - self._deaths_ns[0] < DEATHS_WITHIN_NS:
@@ -147,11 +188,14 @@ class Daemon:
             self._player.begin(self._successor_orders(), self._inbox)
         else:
             self._epoch += 1
-            self._player.send(Record(Kind.HUSH, epoch=self._epoch))
+            if not self._lost:
+                self._player.send(Record(Kind.HUSH, epoch=self._epoch))
             past = [(at_ns, message.hex()) for at_ns, message in self._past]
             orders = self._orders.composer | {"epoch": self._epoch, "past": past}
             self._composer = Child("realtime.composer")
             self._composer.begin(orders, self._inbox)
+            if self._lost:
+                self._composer.send(Record(Kind.PAUSE, at_ns=now_ns))
 
     def _successor_orders(self) -> dict[str, Any]:
         return self._orders.player | {"sounding": self._possible.sounding}
@@ -183,7 +227,7 @@ class Daemon:
         end_ns = self._clock.now_ns() + round(STOP_WITHIN_S * NS_PER_S)
         while (left_ns := end_ns - self._clock.now_ns()) > 0:
             with suppress(Empty):
-                child, record = self._inbox.get(timeout=left_ns / NS_PER_S)
+                child, record, _ = self._inbox.get(timeout=left_ns / NS_PER_S)
                 if child is self._player and record is None:
                     return
                 if record is not None and record.kind is Kind.SENT:

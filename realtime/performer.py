@@ -115,6 +115,7 @@ class Performer:
         self._moments = deque([_Moment(start_ns, engine.snapshot(), {})])
         self._next: tuple[int, Token] | None = None  # chosen, but beyond the horizon
         self._listening = False
+        self._paused = False
         self._keys: set[int] = set()  # notes whose key the human holds
         self._pedal = False
         self._held: set[int] = set()  # notes that the human lets sound, by key or pedal
@@ -122,7 +123,7 @@ class Performer:
     @property
     def wake_ns(self) -> int | None:
         """When `plan` has something to write; None while that is up to the human."""
-        if self._held:
+        if self._held or self._paused:
             return None
         due_ns = self._next[0] if self._next else self._moments[-1].at_ns
         if self._listening:
@@ -171,6 +172,15 @@ class Performer:
         self._keys.clear()
         self._pedal = False
         self._human_releases(at_ns)
+
+    def pause(self, at_ns: int) -> list[Record]:
+        """Write no more until `resume`; what was written for later than `at_ns` has never been."""
+        self._paused = True
+        return [] if self._listening else [self._hush(at_ns)]
+
+    def resume(self) -> None:
+        """Go on from where the music stood."""
+        self._paused = False
 
     def _human_strikes(self, at_ns: int, note: int, velocity: int) -> list[Record]:
         records = []

@@ -7,7 +7,8 @@ anyone who reads. However it ends, what sounds is released first.
 
 The first line down is {"port", "input", "api", ...}: names or null, `port` null for a
 rehearsal without one; "sounding", what a former player may have left so, [[channel, pitch], ...];
-"rehearse", whether to go without ports where there is no MIDI system.
+"rehearse", whether to go without ports where there is no MIDI system; "wait", whether to wait for
+ports that are not there, and "existing", whether to make no virtual one in their place.
 The first line up is what was opened and granted, or {"error": one line for the musician}.
 """
 
@@ -47,8 +48,11 @@ def main() -> None:
         except EOFError:
             return
         _still_alive()
+        inbox = Inbox(down.fileno())
         try:
-            output, keyboard = _open_ports(orders)
+            output, keyboard = _open_ports(orders, inbox)
+        except EOFError:
+            return
         except PortError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
@@ -64,20 +68,31 @@ def main() -> None:
                 **granted,
             },
         )
-        _perform(orders, output, keyboard, Inbox(down.fileno()), Outbox(up.fileno()))
+        _perform(orders, output, keyboard, inbox, Outbox(up.fileno()))
 
 
-def _open_ports(orders: dict[str, Any]) -> tuple[Output | MemoryPort, Input | None]:
+def _open_ports(orders: dict[str, Any], inbox: Inbox) -> tuple[Output | MemoryPort, Input | None]:
+    """Raises EOFError when the daemon went, or said STOP, while we waited for the ports."""
     port, keyboard, api = orders.get("port"), orders.get("input"), orders.get("api")
-    try:
-        return (
-            open_output(port, api) if port else MemoryPort(keep=0),
-            open_input(keyboard, api) if keyboard else None,
-        )
-    except NoMidiSystemError:
-        if not orders.get("rehearse"):
-            raise
-        return MemoryPort(keep=0), None
+    existing = bool(orders.get("existing"))
+    clock = RealClock(inbox)
+    while True:
+        _still_alive()
+        try:
+            return (
+                open_output(port, api, existing=existing) if port else MemoryPort(keep=0),
+                open_input(keyboard, api) if keyboard else None,
+            )
+        except NoMidiSystemError:
+            if orders.get("rehearse"):
+                return MemoryPort(keep=0), None
+            if not orders.get("wait"):
+                raise
+        except PortError:
+            if not orders.get("wait"):
+                raise
+        if clock.wait_until(clock.now_ns() + LOOK_EVERY_NS) and inbox.read():
+            raise EOFError("told to stop")
 
 
 def _perform(

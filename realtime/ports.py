@@ -126,17 +126,20 @@ def list_inputs(api: str | None = None) -> list[str]:
     return _list(rtmidi.MidiIn, api)
 
 
-def open_output(name: str, api: str | None = None) -> Output:
+def open_output(name: str, api: str | None = None, *, existing: bool = False) -> Output:
     """Connect to the output port of this name, or make a virtual one when there is none.
 
     Args:
         name: the name in full, or its client or port part, or any part of it in any case.
         api: 'alsa', 'jack', 'core' or 'winmm'; None looks in all that are there.
+        existing: make no virtual port.
 
     Raises:
         NoMidiSystemError: there is none that runs.
-        PortError: several ports match, or none does and there are no virtual ports here.
+        PortError: several ports match, or none does and no virtual port can or may be made.
     """
+    if existing and match(name, list_outputs(api)) is None:
+        raise PortError(f"no output port matches '{name}'")
     return _open(Output, rtmidi.MidiOut, "output", name, api)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -162,13 +163,38 @@ def test_the_daemon_itself_killed_leaves_nothing_sounding(composerd: Composerd, 
 
 
 def test_a_port_that_is_lost_ends_it_cleanly(composerd: Composerd, listener) -> None:
-    daemon = composerd("--port", "listener", "--rng", 5)
+    daemon = composerd("--port", "listener", "--rng", 5, "--on-port-loss", "exit")
     playing(daemon)
     listener.leave()
     output = said(daemon)
     assert daemon.returncode == 1
     assert "listener:input" in output.splitlines()[-1]
     assert "gone" in output.splitlines()[-1]
+
+
+def test_a_port_that_comes_back_first_hears_the_releases_it_missed_then_the_music(
+    composerd: Composerd, jack, listener
+) -> None:
+    daemon = composerd("--port", "listener", "--rng", 6)
+    playing(daemon)
+    before = listener.heard()
+    assert any(map(is_onset, before))
+    assert daemon.stderr
+    assert "listener:input is gone" in daemon.stderr.readline()
+    time.sleep(1.5)
+    again = type(listener)(jack)
+    assert "listener:input is back" in daemon.stderr.readline()
+    time.sleep(3)
+    daemon.send_signal(signal.SIGINT)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    after = again.heard()
+    missed = set(left_sounding(before))
+    first = list(itertools.takewhile(lambda message: not is_onset(message), after))
+    assert missed <= {message[1] for message in first if message[0] >> 4 == 8}
+    again.forget()
+    assert any(map(is_onset, after))
+    assert not left_sounding(after)
 
 
 def test_without_a_matching_port_it_makes_a_virtual_one(composerd: Composerd, jack) -> None:
