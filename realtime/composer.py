@@ -11,6 +11,8 @@ The first line down is the orders:
     rng             the same whole number, the same choices
     channel         0..15
     program         0..127, or null
+    epoch           of the first records, above all that the player has seen; 0 when left out
+    past            what a composer before this one heard, [[at_ns, message in hex], ...]; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
 DEAF, PAUSE and RESUME; up go PLAY and HUSH. It ends when its stdin does.
@@ -79,6 +81,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         program=orders["program"],
         tempo_scale=orders["tempo_scale"],
         velocity_scale=orders["velocity_scale"],
+        epoch=orders.get("epoch", 0),
     )
 
 

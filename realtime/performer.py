@@ -23,6 +23,10 @@ from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
 HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
 PATIENCE_NS = 1 * NS_PER_S  # how long the human is silent before the machine goes on
 LONGEST_NS = 20 * NS_PER_S  # a network forgets: no note of the machine sounds longer
+PIECE_EVENTS = 3000  # about as long as those it learned from; then it looks for an end
+CALM, CROWD = 3, 20  # notes that sound at a good moment to end; and when it has lost its way
+FADE_NS = 200 * NS_PER_MS  # how long the last notes of a piece sound
+BREATH_NS = 2 * NS_PER_S  # between two pieces
 BEHIND_NS = 50 * NS_PER_MS  # later than this, the music goes on from now instead of catching up
 
 _ALL_SOUND_OFF = 120
@@ -34,6 +38,7 @@ class _Moment(NamedTuple):
     at_ns: int
     state: Floats
     struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
+    age: int  # events since the piece began
 
 
 def recall(engine: Engine, codec: Codec, music: Iterable[Event]) -> None:
@@ -73,6 +78,7 @@ class Performer:
         velocity_scale: 0.1..4, of what is played; the model hears its own velocities.
         horizon_ns: how far ahead of now to write.
         patience_ns: how long the human, holding no key, is silent before the machine goes on.
+        epoch: of the first records; above all that the player has seen.
 
     Raises:
         SettingsError: a scale is out of its range.
@@ -92,6 +98,7 @@ class Performer:
         velocity_scale: float = 1.0,
         horizon_ns: int = HORIZON_NS,
         patience_ns: int = PATIENCE_NS,
+        epoch: int = 0,
     ) -> None:
         within("tempo scale", tempo_scale, 0.1, 10)
         within("velocity scale", velocity_scale, 0.1, 4)
@@ -105,15 +112,16 @@ class Performer:
         self._velocity_scale = velocity_scale
         self._horizon_ns = horizon_ns
         self._patience_ns = patience_ns
-        self._epoch = 0
+        self._epoch = epoch
         # What is not 0 stays so: only bin 0 may be 'at once'.
         self._deltas_ns = [
             max(round(value_s / tempo_scale * NS_PER_S), int(value_s > 0))
             for value_s in codec.values_s
         ]
         # After the last event that has sounded, and after each one written ahead since.
-        self._moments = deque([_Moment(start_ns, engine.snapshot(), {})])
+        self._moments = deque([_Moment(start_ns, engine.snapshot(), {}, 0)])
         self._next: tuple[int, Token] | None = None  # chosen, but beyond the horizon
+        self._ending = False  # the piece: what sounds is released, then comes another
         self._listening = False
         self._paused = False
         self._keys: set[int] = set()  # notes whose key the human holds
@@ -203,6 +211,7 @@ class Performer:
     def _hush(self, at_ns: int) -> Record:
         """The machine falls silent: what it wrote for later than `at_ns` has never been."""
         self._listening = True
+        self._ending = False
         self._next = None
         self._epoch += 1
         while len(self._moments) > 1 and self._moments[-1].at_ns > at_ns:
@@ -223,12 +232,14 @@ class Performer:
     def _hear(self, at_ns: int, token: Token) -> None:
         """Add one event to the stream."""
         self._engine.step(token)
-        struck_ns = self._moments[-1].struck_ns.copy()
+        struck_ns, age = self._moments[-1].struck_ns.copy(), self._moments[-1].age + 1
+        if self._ending and not struck_ns:
+            self._ending, age = False, 1
         if token.velocity:
             struck_ns[token.note] = at_ns
         else:
             del struck_ns[token.note]
-        self._moments.append(_Moment(at_ns, self._engine.snapshot(), struck_ns))
+        self._moments.append(_Moment(at_ns, self._engine.snapshot(), struck_ns, age))
 
     def _token(self, at_ns: int, note: int, velocity: int) -> Token:
         """An event at a time that is not the model's choice."""
@@ -237,7 +248,14 @@ class Performer:
 
     def _choose(self) -> tuple[int, Token]:
         """The machine's next event, and when it is due."""
-        now_ns, _, struck_ns = self._moments[-1]
+        now_ns, _, struck_ns, age = self._moments[-1]
+        # A state carried further than in any training drifts, until notes are struck and hardly
+        # one released. So the stream is one of pieces, as what the model learned from was.
+        over = age > PIECE_EVENTS and len(struck_ns) <= CALM
+        if (over or len(struck_ns) > CROWD) and not self._listening:
+            self._ending = True
+        if self._ending:
+            return self._end_piece()
         due_ns = time_bin = None
         if self._listening:
             # The human is done: the answer comes now, and the model knows how long it took.
@@ -261,6 +279,18 @@ class Performer:
             due_ns = max(struck_ns[oldest] + LONGEST_NS, now_ns)
             token = self._token(due_ns, oldest, 0)
         return due_ns, token
+
+    def _end_piece(self) -> tuple[int, Token]:
+        """Release what sounds, all of it together; then the first event of another piece."""
+        now_ns, _, struck_ns, _ = self._moments[-1]
+        if struck_ns:
+            oldest, newest_ns = next(iter(struck_ns)), max(struck_ns.values())
+            due_ns = min(newest_ns + FADE_NS, struck_ns[oldest] + LONGEST_NS)
+            due_ns = max(due_ns, now_ns)
+            return due_ns, self._token(due_ns, oldest, 0)
+        self._engine.reset()
+        token = sample(self._engine, self._codec, self.settings, self._rng, held=self._held)
+        return now_ns + BREATH_NS, token
 
     def _message(self, token: Token) -> bytes:
         pitch = token.note + self._codec.lowest_pitch

@@ -32,7 +32,7 @@ class Settings:
     """
 
     temperature: float = 1.0  # 0.01..5; below 1 the likely gets likelier
-    top_p: float = 0.98  # 0.01..1; the least likely choices, 1 - top_p of all chances, never come
+    top_p: float = 0.95  # 0.01..1; the least likely choices, 1 - top_p of all chances, never come
 
     def __post_init__(self) -> None:
         within("temperature", self.temperature, 0.01, 5)

@@ -104,11 +104,11 @@ class Jack:
 class Listener:
     """A foreign program that hears MIDI: its port is 'listener:input'."""
 
-    def __init__(self, jack: Jack) -> None:
+    def __init__(self, jack: Jack, name: str = "listener") -> None:
         self._process = subprocess.Popen(
-            ["jack_midi_dump", "listener"], stdout=subprocess.PIPE, text=True
+            ["jack_midi_dump", name], stdout=subprocess.PIPE, text=True
         )
-        jack.wait_for("listener:input")
+        jack.wait_for(f"{name}:input")
 
     def leave(self) -> None:
         self._process.terminate()

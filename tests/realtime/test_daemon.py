@@ -119,14 +119,17 @@ def test_asked_to_stop_it_releases_everything_and_exits_with_0(
 
 @pytest.mark.parametrize("victim", ["composer", "player"])
 def test_a_process_that_is_killed_is_replaced_and_leaves_nothing_sounding(
-    composerd: Composerd, listener, tmp_path: Path, victim: str
+    composerd: Composerd, jack, listener, tmp_path: Path, victim: str
 ) -> None:
     stats = tmp_path / "stats.json"
     daemon = composerd("--port", "listener", "--rng", 3, "--stats", stats)
     playing(daemon)
     killed = children(daemon)[victim]
     os.kill(killed, signal.SIGKILL)
-    time.sleep(2.5)
+    time.sleep(1.0)
+    later = type(listener)(jack, "later")
+    jack.connect("composer:output", "later:input")
+    time.sleep(3.0)
     assert children(daemon)[victim] != killed
     daemon.send_signal(signal.SIGTERM)
     output = said(daemon)
@@ -135,6 +138,8 @@ def test_a_process_that_is_killed_is_replaced_and_leaves_nothing_sounding(
     figures = json.loads(stats.read_text())
     assert figures["restarts"] == 1
     assert not left_sounding(listener.heard())
+    assert any(map(is_onset, later.heard()))  # the music went on
+    later.forget()
 
 
 def test_a_process_that_dies_again_and_again_ends_it(composerd: Composerd, listener) -> None:

@@ -13,7 +13,16 @@ from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
 from realtime.engine import START, Engine, Floats
-from realtime.performer import BEHIND_NS, HORIZON_NS, LONGEST_NS, PATIENCE_NS, Performer, recall
+from realtime.performer import (
+    BEHIND_NS,
+    BREATH_NS,
+    CROWD,
+    HORIZON_NS,
+    LONGEST_NS,
+    PATIENCE_NS,
+    Performer,
+    recall,
+)
 from realtime.sampler import Settings
 from realtime.wire import (
     Kind,
@@ -121,8 +130,9 @@ def dues_ns(records: Iterable[Record]) -> list[int]:
 
 @pytest.mark.parametrize("tempo_scale", [1.0, 2.0, 0.7])
 def test_after_an_hour_the_last_due_is_the_sum_of_the_deltas(
-    make_checkpoint: MakeCheckpoint, tempo_scale: float
+    make_checkpoint: MakeCheckpoint, tempo_scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("realtime.performer.PIECE_EVENTS", 10**9)  # a breath is no delta
     # One note, struck and released in turn: none grows so long that it is ended for its length.
     slow = Codec(notes=1, edges_s=(0.0, 0.1, 0.5, 1.0), values_s=(0.0, 0.3, 0.7, 1.1))
     checkpoint = make_checkpoint(0, slow, hidden_size=2)
@@ -215,7 +225,7 @@ def test_velocities_are_scaled_on_the_way_out_only(make_checkpoint: MakeCheckpoi
     checkpoint = make_checkpoint()
     plain = play(machine(checkpoint), START_NS + 20 * S)
     loud = play(machine(checkpoint, velocity_scale=3.0), START_NS + 20 * S)
-    assert len(loud) == len(plain) > 20
+    assert len(loud) == len(plain) > 10
     for before, after in zip(plain, loud, strict=True):
         if is_onset(before.message):
             assert after.message[2] == min(before.message[2] * 3, 127)
@@ -486,3 +496,19 @@ def test_whatever_the_human_does_every_stream_is_legal(
     for before, after in pairwise(records):
         if before.kind is after.kind is Kind.PLAY:
             assert before.due_ns <= after.due_ns
+
+
+def test_a_stream_is_one_of_pieces(make_checkpoint: MakeCheckpoint) -> None:
+    """A piece ends with all its notes; after a breath the next begins as from silence."""
+    checkpoint = make_checkpoint(3)
+    engine = Overheard(checkpoint)
+    records = play(machine(checkpoint, engine), START_NS + 600 * S)
+    sounding: set[int] = set()
+    breaths = 0
+    for before, after in pairwise(records):
+        (sounding.add if is_onset(before.message) else sounding.discard)(before.message[1])
+        assert len(sounding) <= CROWD + 1
+        if after.due_ns - before.due_ns == BREATH_NS:
+            assert not sounding
+            breaths += 1
+    assert breaths > 0
