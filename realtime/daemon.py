@@ -157,7 +157,12 @@ class Daemon:
     def _await_port(self) -> None:
         """Start a player that waits for the port, and releases first what the last one left."""
         greeting = self.greeting
-        orders = {"port": greeting["port"], "existing": not greeting["virtual"], "wait": True}
+        orders = {
+            "port": greeting["port"],
+            "existing": not greeting["virtual"],
+            "wait": True,
+            "rehearse": False,
+        }
         self._player = Child("realtime.player")
         self._player.begin_later(self._successor_orders() | orders, self._inbox)
 

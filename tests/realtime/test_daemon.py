@@ -42,10 +42,15 @@ def said(daemon: subprocess.Popen[str]) -> str:
     return daemon.communicate(timeout=60)[1]
 
 
+def said_so_far(daemon: subprocess.Popen[str], words: str) -> None:
+    """Wait until it says so, whatever libjack says in between."""
+    assert daemon.stderr
+    assert any(words in line for line in daemon.stderr), f"it never said: {words}"
+
+
 def playing(daemon: subprocess.Popen[str]) -> None:
     """Wait until it plays."""
-    assert daemon.stderr
-    assert "playing to" in daemon.stderr.readline()
+    said_so_far(daemon, "playing to")
     time.sleep(1.0)
 
 
@@ -184,11 +189,10 @@ def test_a_port_that_comes_back_first_hears_the_releases_it_missed_then_the_musi
     playing(daemon)
     before = listener.heard()
     assert any(map(is_onset, before))
-    assert daemon.stderr
-    assert "listener:input is gone" in daemon.stderr.readline()
+    said_so_far(daemon, "listener:input is gone")
     time.sleep(1.5)
     again = type(listener)(jack)
-    assert "listener:input is back" in daemon.stderr.readline()
+    said_so_far(daemon, "listener:input is back")
     time.sleep(3)
     daemon.send_signal(signal.SIGINT)
     output = said(daemon)
@@ -200,6 +204,22 @@ def test_a_port_that_comes_back_first_hears_the_releases_it_missed_then_the_musi
     again.forget()
     assert any(map(is_onset, after))
     assert not left_sounding(after)
+
+
+def test_a_midi_system_that_dies_and_comes_back_finds_the_virtual_port_again(
+    composerd: Composerd, jack
+) -> None:
+    daemon = composerd("--rng", 7)
+    playing(daemon)
+    jack.kill()
+    said_so_far(daemon, "port Composer is gone")
+    time.sleep(1.5)
+    jack.start()
+    jack.wait_for("composer:Composer")
+    said_so_far(daemon, "port Composer is back")
+    daemon.send_signal(signal.SIGINT)
+    assert "notes struck" in said(daemon)
+    assert daemon.returncode == 0
 
 
 def test_without_a_matching_port_it_makes_a_virtual_one(composerd: Composerd, jack) -> None:
