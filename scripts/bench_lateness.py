@@ -68,6 +68,8 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, late_us: list[float]) -> Row:
+        if not late_us:  # a machine so busy that every onset came too late to be played
+            return cls(math.nan, math.nan, math.nan, 100.0)
         ordered = sorted(late_us)
         over = sum(late > 1000 for late in ordered)
         return cls(
