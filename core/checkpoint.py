@@ -1,13 +1,14 @@
 """The one thing that passes between the halves: weights and what they mean, in one file.
 
 The file is safetensors: float16 tensors named as in `core.model`, and under `composer` in its
-metadata a JSON text with the version, the model's shape, the codec and the training record.
-Readable without torch; nothing in it is ever executed.
+metadata a JSON text with the version, the model's shape, the codec and the training record; under
+`crc32` a sum over all of it. Readable without torch; nothing in it is ever executed.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -22,11 +23,12 @@ from safetensors.numpy import save_file
 from core.codec import Codec
 from core.errors import CheckpointError
 
-VERSION = 1
+VERSION = 2
 SHIPPED = Path(__file__).with_name("shipped.safetensors")
 
 MAX_BYTES = 1 << 30  # a streaming model is a hundred times smaller
-_KEY = "composer"
+MAX_HEADER_BYTES = 16 << 20  # names, shapes and metadata; the curve of a long training is a tenth
+_KEY, _SUM = "composer", "crc32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +108,15 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def write_beside(path: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> None:
-    """Save tensors to a temporary neighbour of `path` and rename it.
+    """Save tensors, with a sum over them and the metadata, beside `path`, and rename the file.
 
     Raises:
         CheckpointError: the folder cannot be written or the disk is full.
     """
     beside = path.with_name(path.name + ".part")
     try:
-        save_file(tensors, beside, metadata)
+        whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+        save_file(whole, beside, metadata | {_SUM: _sum(whole, metadata)})
         beside.replace(path)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
@@ -131,27 +134,62 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"no checkpoint at {path}; train one with composer-train, or leave --model out"
         )
+    if path.stat().st_size > MAX_BYTES:
+        raise CheckpointError(f"{path} is larger than a checkpoint can be (1 GiB)")
+    tensors, text = read(path, _KEY)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise CheckpointError(f"{path} is larger than a checkpoint can be (1 GiB)")
-        with safe_open(path, "numpy") as file:
-            text = (file.metadata() or {}).get(_KEY)
-            if text is None:
-                raise CheckpointError(f"{path} is a safetensors file, but not of composer-train")
-            config, codec, record = _parse(text)
-            shapes = config.weight_shapes(codec)
-            names = set(file.keys())
-            if names != set(shapes):
-                odd = ", ".join(sorted(names ^ set(shapes))[:3])
-                raise ValueError(f"its tensors do not fit its model: {odd}")
-            weights = {name: _tensor(file, name, shape) for name, shape in shapes.items()}
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} is not a checkpoint or is damaged ({error}); train or download it again"
-        ) from error
+        config, codec, record = _parse(text)
+        shapes = config.weight_shapes(codec)
+        if tensors.keys() != shapes.keys():
+            odd = ", ".join(sorted(tensors.keys() ^ shapes.keys())[:3])
+            raise ValueError(f"its tensors do not fit its model: {odd}")
+        weights = {name: _weight(name, tensors[name], shape) for name, shape in shapes.items()}
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; train or download it again") from error
     return Checkpoint(config=config, codec=codec, weights=weights, record=record)
+
+
+def read(path: Path, key: str) -> tuple[dict[str, NDArray[Any]], str]:
+    """The tensors of a file that `write_beside` wrote, and the text under `key` in its metadata.
+
+    Raises:
+        CheckpointError: it is no such file, of a version without a sum, or not as it was written.
+    """
+    try:
+        with path.open("rb") as head:
+            header_bytes = int.from_bytes(head.read(8), "little")
+        # The file's own claim, which safetensors would believe up to 100 MB.
+        if header_bytes > MAX_HEADER_BYTES:
+            raise OSError(f"its header claims {header_bytes:,} bytes")
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            if key not in metadata:
+                raise CheckpointError(f"{path} is a safetensors file, but not of composer-train")
+            if _SUM not in metadata:
+                raise CheckpointError(f"{path} is of an older version; train it again")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+        # The last two are what a type that numpy does not know becomes.
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{path} is not a checkpoint or is damaged ({reason}); train or download it again"
+        ) from error
+    if metadata.pop(_SUM) != _sum(tensors, metadata):
+        raise CheckpointError(
+            f"{path} is damaged: it is not as it was written; train or download it again"
+        )
+    return tensors, metadata[key]
+
+
+def _sum(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """CRC-32 finds every change of up to 32 bits in a row, and misses one in 2**32 of others."""
+    crc = 0
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        crc = zlib.crc32(f"{name} {tensor.dtype.str} {tensor.shape} ".encode(), crc)
+        crc = zlib.crc32(tensor.tobytes(), crc)
+    crc = zlib.crc32(json.dumps(dict(sorted(metadata.items()))).encode(), crc)
+    return f"{crc:08x}"
 
 
 def _parse(text: str) -> tuple[ModelConfig, Codec, dict[str, Any]]:
@@ -159,18 +197,16 @@ def _parse(text: str) -> tuple[ModelConfig, Codec, dict[str, Any]]:
     if not isinstance(fields, dict) or "version" not in fields:
         raise ValueError("its description is not one")
     if fields["version"] != VERSION:
-        raise CheckpointError(
+        raise ValueError(
             f"it is of version {fields['version']}, this program reads {VERSION};"
-            " update live-composer, or train it again"
+            " update live-composer"
         )
     return ModelConfig(**fields["model"]), Codec.from_json(fields["codec"]), dict(fields["record"])
 
 
-def _tensor(file: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    part = file.get_slice(name)
-    if part.get_dtype() not in ("F16", "F32") or tuple(part.get_shape()) != shape:
-        raise ValueError(f"{name} is {part.get_dtype()} {part.get_shape()}, not float {shape}")
-    weight: NDArray[np.float32] = file.get_tensor(name).astype(np.float32)
-    if not np.isfinite(weight).all():
+def _weight(name: str, tensor: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if tensor.dtype not in (np.float16, np.float32) or tensor.shape != shape:
+        raise ValueError(f"{name} is {tensor.dtype} {tensor.shape}, not float {shape}")
+    if not np.isfinite(tensor).all():
         raise ValueError(f"{name} holds values that are not finite")
-    return weight
+    return tensor.astype(np.float32)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core import checkpoint, evaluate
@@ -141,16 +140,16 @@ class Trainer:
         if not path.is_file():
             raise CheckpointError(f"nothing to resume at {path}; leave --resume out to begin")
         try:
-            with safe_open(path, "pt") as file:
-                saved = json.loads((file.metadata() or {})["resume"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays, text = checkpoint.read(path, "resume")
+            saved = json.loads(text)
+            tensors = {name: torch.tensor(array) for name, array in arrays.items()}
             if saved["corpus"] != self._fingerprint() or saved["model"] != asdict(self._config):
                 raise CheckpointError(
                     f"{path} is of a training with other music or another model;"
                     " give the same files and sizes, or another --out"
                 )
             self._load(tensors, saved)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); train from the start") from error
 
     def _stretch(self) -> Tensor:

@@ -1,28 +1,19 @@
-"""Mutate MIDI files and read them: each must be legal music or a clear refusal.
-
-A child process reads, so that even a crash below Python, a hang or a runaway of memory is seen,
-reported with its case number, and does not end the run. The same case number is the same file.
-"""
+"""Mutate MIDI files and read them: each must be legal music or a clear refusal."""
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
-import resource
-import signal
-import subprocess
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
+
+import fuzzing
 
 from core import midi_file
 from core.errors import MidiFileError
 from core.events import Events
 
-SECONDS_A_CASE = 10
-MEMORY_BYTES = 4 * 2**30
 SOUND = ("read", "refused")
 
 # Bytes that mean something in a MIDI file, in places where they should not be.
@@ -104,52 +95,23 @@ def outcome(path: Path, case: int) -> str:
     return f"ILLEGAL: {found}" if found else "read"
 
 
-def read_cases(first: int, cases: int, files: list[Path]) -> None:
-    """The child: one line a case."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    seeds = [file.read_bytes() for file in files] or [seed_file()]
+def main() -> int:
+    options = fuzzing.parser(__doc__)
+    options.add_argument("files", nargs="*", type=Path, help="files to mutate; else a scale")
+    given = options.parse_args()
+    if not given.child:
+        return fuzzing.count_cases(given, [str(file) for file in given.files], SOUND)
+    seeds = [file.read_bytes() for file in given.files] or [seed_file()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.mid"
-        for case in range(first, cases):
+
+        def read_case(case: int) -> str:
             choice = random.Random(f"mutation {case}")
             path.write_bytes(mutated(choice.choice(seeds), choice))
-            signal.alarm(SECONDS_A_CASE)
-            line = outcome(path, case)
-            signal.alarm(0)
-            print(case, " ".join(line.split()), flush=True)
+            return outcome(path, case)
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=10_000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("files", nargs="*", type=Path, help="files to mutate; else a scale")
-    given = parser.parse_args()
-    if given.child:
-        read_cases(given.first, given.cases, given.files)
-        return 0
-
-    counts: Counter[str] = Counter()
-    case, cases = given.first, given.first + given.cases
-    while case < cases:
-        command = [sys.executable, __file__, "--child", "--first", str(case), "--cases", str(cases)]
-        with subprocess.Popen([*command, *given.files], stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            for line in child.stdout:
-                number, what = line.rstrip("\n").split(" ", 1)
-                case = int(number) + 1
-                counts[what] += 1
-                if not what.startswith(SOUND):
-                    print(f"case {number}: {what}")
-        if child.returncode:
-            by = signal.Signals(-child.returncode).name if child.returncode < 0 else "an error"
-            counts[f"KILLED by {by}"] += 1
-            print(f"case {case}: the reader was killed by {by}")
-            case += 1
-    for what, count in counts.most_common():
-        print(f"{count:8}  {what}")
-    return int(any(not what.startswith(SOUND) for what in counts))
+        fuzzing.run_cases(given, read_case)
+    return 0
 
 
 if __name__ == "__main__":

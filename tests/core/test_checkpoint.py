@@ -1,9 +1,13 @@
 """A checkpoint is read whole or refused with one line; it is written whole or not at all."""
 
+import dataclasses
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from core import checkpoint
@@ -67,18 +71,54 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
-def test_another_version_is_refused(saved: Path) -> None:
-    saved.write_bytes(saved.read_bytes().replace(b'\\"version\\": 1', b'\\"version\\": 9'))
-    with pytest.raises(CheckpointError, match="version 9, this program reads 1"):
-        checkpoint.load(saved)
+def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.safetensors"
+    monkeypatch.setattr(checkpoint, "VERSION", 9)
+    checkpoint.save(path, some_checkpoint())
+    monkeypatch.undo()
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors.*version 9, this program reads 2"
+    ):
+        checkpoint.load(path)
 
 
-def test_shapes_that_do_not_fit_are_refused(saved: Path) -> None:
-    saved.write_bytes(
-        saved.read_bytes().replace(b'\\"hidden_size\\": 16', b'\\"hidden_size\\": 17')
-    )
+def test_a_checkpoint_from_before_there_was_a_sum_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, path, {"composer": '{"version": 1}'})
+    with pytest.raises(CheckpointError, match="of an older version; train it again"):
+        checkpoint.load(path)
+
+
+def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    wider = dataclasses.replace(CONFIG, hidden_size=17)
+    checkpoint.save(path, dataclasses.replace(some_checkpoint(), config=wider))
     with pytest.raises(CheckpointError, match="damaged"):
-        checkpoint.load(saved)
+        checkpoint.load(path)
+
+
+def test_a_header_that_claims_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write((1 << 30).to_bytes(8, "little") + b'{"__metadata__":{"composer":"')
+        file.truncate((1 << 30) - 1)  # a hole, which takes no room on the disk
+    with pytest.raises(CheckpointError, match="its header claims 1,073,741,824 bytes"):
+        checkpoint.load(path)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_flip_of_any_bit_is_found(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        checkpoint.save(path, some_checkpoint())
+        content = bytearray(path.read_bytes())
+        bit = data.draw(st.integers(0, 8 * len(content) - 1))
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError) as refusal:
+            checkpoint.load(path)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
