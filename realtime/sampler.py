@@ -88,18 +88,17 @@ def _draw(
     logits: Floats, ruled_out: Collection[int], settings: Settings, rng: np.random.Generator
 ) -> int:
     """One choice of those not ruled out, of which there is at least one."""
-    scores = logits.astype(np.float64)
-    if ruled_out:
-        scores[list(ruled_out)] = -np.inf
-    best = scores.max()
-    if not math.isfinite(best):
+    costs = np.divide(logits, -settings.temperature, dtype=np.float64)
+    rest = list(ruled_out)
+    if rest:
+        costs[rest] = np.inf
+    likeliest_first = costs.argsort()  # what is not a number comes last
+    least = costs[likeliest_first[0]]
+    if not math.isfinite(least) or math.isnan(costs[likeliest_first[-1]]):
         # Weights so large that they overflow: a network without a preference goes on playing.
-        scores[:] = 0
-        scores[list(ruled_out)] = -np.inf
-        best = 0.0
-    scores -= best
-    scores /= settings.temperature
-    likeliest_first = np.argsort(-scores, kind="stable")
-    chances = np.cumsum(np.exp(scores[likeliest_first]))
-    top = chances[np.searchsorted(chances, settings.top_p * chances[-1])]
-    return int(likeliest_first[np.searchsorted(chances, rng.random() * top, side="right")])
+        costs[:] = 0
+        costs[rest] = np.inf
+        likeliest_first, least = costs.argsort(), 0.0
+    chances = np.exp(least - costs[likeliest_first]).cumsum()
+    top = chances[chances.searchsorted(settings.top_p * chances[-1])]
+    return int(likeliest_first[chances.searchsorted(rng.random() * top, "right")])
