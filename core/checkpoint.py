@@ -55,16 +55,23 @@ class ModelConfig:
     def weight_shapes(self, codec: Codec) -> dict[str, tuple[int, ...]]:
         """Every tensor of the model by name: what a checkpoint must hold, no more, no less."""
         hidden, embedding, head = self.hidden_size, self.embedding_size, self.head_size
-        sizes = {"note": codec.notes, "velocity": codec.velocities, "time": codec.time_bins}
+        tables = {"note": codec.notes, "velocity": codec.velocities, "time": codec.time_bins}
         shapes: dict[str, tuple[int, ...]] = {
-            "hidden.weight": (3 * head, hidden),
-            "hidden.bias": (3 * head,),
+            "sounding.weight": (embedding, 2 * codec.notes),
+            "norm.weight": (hidden,),
+            "norm.bias": (hidden,),
+            "hidden.weight": (4 * head, hidden),
+            "hidden.bias": (4 * head,),
+            "past.weight": (4 * head, embedding),
+            "release_by_age.weight": (codec.time_bins, head),
             "note_from_time.weight": (codec.time_bins, head),
+            "release_from_time.weight": (codec.time_bins, head),
             "velocity_from_time.weight": (codec.time_bins, head),
             "velocity_from_note.weight": (codec.notes, head),
         }
-        for name, size in sizes.items():
+        for name, size in tables.items():
             shapes[f"{name}_embedding.weight"] = (size + 1, embedding)
+        for name, size in {**tables, "release": codec.notes}.items():
             shapes[f"{name}.weight"] = (size, head)
             shapes[f"{name}.bias"] = (size,)
         for layer in range(self.layers):
@@ -100,10 +107,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             "record": dict(checkpoint.record),
         }
     )
-    halves = {
-        name: np.ascontiguousarray(weight, np.float16)
-        for name, weight in checkpoint.weights.items()
-    }
+    halves = {name: weight.astype(np.float16) for name, weight in checkpoint.weights.items()}
     write_beside(path, halves, {_KEY: text})
 
 
@@ -115,6 +119,7 @@ def write_beside(path: Path, tensors: dict[str, NDArray[Any]], metadata: dict[st
     """
     beside = path.with_name(path.name + ".part")
     try:
+        # What is not contiguous would be written as it lies in memory, which is something else.
         whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
         save_file(whole, beside, metadata | {_SUM: _sum(whole, metadata)})
         beside.replace(path)

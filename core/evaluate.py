@@ -83,9 +83,8 @@ def losses(model: Model, batch: Batch, state: State) -> tuple[list[Tensor], Stat
     device = model.hidden.weight.device
     tokens = torch.from_numpy(batch.tokens).to(device)
     targets = torch.from_numpy(batch.targets).to(device)
-    keep = torch.from_numpy(~batch.fresh).to(device)[None, :, None]
-    hidden, cell = (part.detach() * keep for part in state)
-    logits, state = model(tokens, targets, (hidden, cell))
+    fresh = torch.from_numpy(batch.fresh).to(device)
+    logits, state = model(tokens, targets, state.begin(fresh))
     return [
         functional.cross_entropy(stream.transpose(1, 2), targets[..., index], reduction="none")
         for index, stream in enumerate(logits)

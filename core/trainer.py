@@ -24,7 +24,7 @@ from core.checkpoint import Checkpoint, ModelConfig
 from core.corpus import Corpus, Streams
 from core.errors import CheckpointError, CorpusError, TrainingError
 from core.evaluate import Score
-from core.model import Model
+from core.model import Model, State
 
 SAVE_EVERY_S = 20.0  # what a power cut may cost
 VALIDATE_EVERY = 1000  # stretches, or an epoch where that is shorter
@@ -233,7 +233,7 @@ class Trainer:
         tensors |= {f"model.{k}": v for k, v in self._model.state_dict().items()}
         for index, slots in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
-        tensors["hidden"], tensors["cell"] = self._state
+        tensors |= {f"state.{k}": v for k, v in self._state._asdict().items()}
         arrays: dict[str, NDArray[Any]] = {
             name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()
         }
@@ -247,9 +247,8 @@ class Trainer:
 
     def _load(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         torch.set_rng_state(tensors.pop("rng"))
-        self._state = (
-            tensors.pop("hidden").to(self._device),
-            tensors.pop("cell").to(self._device),
+        self._state = State(
+            **{k: v.to(self._device) for k, v in _below("state.", tensors)}
         )
         self._model.load_state_dict(dict(_below("model.", tensors)))
         slots: dict[int, dict[str, Tensor]] = {}

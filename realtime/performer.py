@@ -15,7 +15,7 @@ import numpy as np
 from core.codec import Codec, Token
 from core.events import Event
 from realtime.clock import NS_PER_MS, NS_PER_S
-from realtime.engine import Engine, Floats
+from realtime.engine import Engine, Snapshot
 from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
 from realtime.sampler import Settings, sample, within
 from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
@@ -36,7 +36,7 @@ class _Moment(NamedTuple):
     """The stream right after one of its events, to come back to."""
 
     at_ns: int
-    state: Floats
+    state: Snapshot
     struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
     age: int  # events since the piece began
 
