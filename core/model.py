@@ -146,13 +146,13 @@ class Model(nn.Module):
             for_velocity + self.velocity_from_time(next_time) + self.velocity_from_note(next_note)
         )
         logits = Logits(
-            note=torch.where(sounds, release, strike),
+            note=torch.where(sounds, release, strike).float(),
             velocity=_velocity(
                 self.velocity(for_velocity.relu()), sounds.gather(-1, next_note[..., None])
-            ),
-            time=self.time(for_time.relu()),
+            ).float(),
+            time=self.time(for_time.relu()).float(),
         )
-        return logits, State(hidden, cell, ages_s[:, -1])
+        return logits, State(hidden.float(), cell.float(), ages_s[:, -1])
 
     def _ages_s(self, tokens: Tensor, before_s: Tensor) -> Tensor:
         """float64 [batch, time, notes]: seconds since each sounding note was struck, else -inf."""

@@ -247,9 +247,7 @@ class Trainer:
 
     def _load(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         torch.set_rng_state(tensors.pop("rng"))
-        self._state = State(
-            **{k: v.to(self._device) for k, v in _below("state.", tensors)}
-        )
+        self._state = State(**{k: v.to(self._device) for k, v in _below("state.", tensors)})
         self._model.load_state_dict(dict(_below("model.", tensors)))
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer.", tensors):

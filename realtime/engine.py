@@ -179,9 +179,7 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """What `restore` takes back."""
-        return Snapshot(
-            self._state.copy(), self._row.copy(), self._struck_s.copy(), self._clock_s
-        )
+        return Snapshot(self._state.copy(), self._row.copy(), self._struck_s.copy(), self._clock_s)
 
     def restore(self, snapshot: Snapshot) -> None:
         np.copyto(self._state, snapshot.state)

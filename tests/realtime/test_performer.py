@@ -12,7 +12,7 @@ from core.checkpoint import Checkpoint
 from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
-from realtime.engine import START, Engine, Floats
+from realtime.engine import START, Engine, Snapshot
 from realtime.performer import (
     BEHIND_NS,
     BREATH_NS,
@@ -52,7 +52,7 @@ class Overheard(Engine):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.stream: list[Token] = []
-        self._streams: list[tuple[Floats, list[Token]]] = []
+        self._streams: list[tuple[Snapshot, list[Token]]] = []
         super().__init__(checkpoint)
 
     def step(self, token: Token) -> None:
@@ -60,11 +60,11 @@ class Overheard(Engine):
         if token != START:
             self.stream.append(token)
 
-    def snapshot(self) -> Floats:
+    def snapshot(self) -> Snapshot:
         self._streams.append((super().snapshot(), list(self.stream)))
         return self._streams[-1][0]
 
-    def restore(self, snapshot: Floats) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         super().restore(snapshot)
         self.stream = list(next(s for kept, s in self._streams if kept is snapshot))
 
