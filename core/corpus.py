@@ -1,12 +1,11 @@
-"""Many MIDI files as one array of tokens, cut by piece; and streams of them for training."""
+"""Many MIDI files as one array of tokens, cut by piece."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,83 +108,3 @@ def _is_held_out(piece: NDArray[np.uint8]) -> bool:
     """Decided by content: a copy of a piece falls on the same side, and so it does next time."""
     digest = hashlib.sha256(piece.tobytes()).digest()
     return int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64
-
-
-class Batch(NamedTuple):
-    """A stretch of every stream. Where a piece has ended, `real` is false until the next batch."""
-
-    tokens: NDArray[np.int64]  # [streams, steps, 3], shifted: what stands before each target
-    targets: NDArray[np.int64]  # [streams, steps, 3]
-    real: NDArray[np.bool_]  # [streams, steps]
-    fresh: NDArray[np.bool_]  # [streams]: a new piece begins, its state is silence
-
-
-class Streams:
-    """Pieces side by side, shuffled, each read from START to its end, a stretch at a time.
-
-    A piece begins at the start of a stretch, so that its state can be set to silence; what is
-    left of the stretch in which it ended stays empty.
-    """
-
-    def __init__(
-        self, corpus: Corpus, pieces: NDArray[np.intp], streams: int, steps: int, seed: int
-    ) -> None:
-        codec = corpus.codec
-        self._corpus = corpus
-        self._pieces = pieces
-        self._steps = steps
-        self._seed = seed
-        self._start = (codec.notes, codec.velocities, codec.time_bins)
-        self._taken = 0  # pieces begun so far
-        self._order = self._shuffled(0)
-        self._at = np.zeros((streams, 2), np.int64)  # of each stream: next event, end of piece
-
-    def next(self) -> Batch:
-        """The next stretch; when all pieces are through, they begin again in another order."""
-        return self._stretch(endless=True)
-
-    def once(self) -> Iterator[Batch]:
-        """Once through all the pieces."""
-        while (batch := self._stretch(endless=False)).real.any():
-            yield batch
-
-    def _stretch(self, *, endless: bool) -> Batch:
-        streams = len(self._at)
-        targets = np.zeros((streams, self._steps, 3), np.int64)
-        tokens = np.zeros_like(targets)
-        real = np.zeros((streams, self._steps), bool)
-        fresh = np.zeros(streams, bool)
-        for stream in range(streams):
-            position, end = self._at[stream]
-            if position == end and (endless or self._taken < len(self._pieces)):
-                position, end = self._begin()
-                fresh[stream] = True
-            count = min(self._steps, end - position)
-            if count == 0:
-                continue
-            targets[stream, :count] = self._corpus.tokens[position : position + count]
-            tokens[stream, 1:count] = targets[stream, : count - 1]
-            tokens[stream, 0] = self._start if fresh[stream] else self._corpus.tokens[position - 1]
-            real[stream, :count] = True
-            self._at[stream] = position + count, end
-        return Batch(tokens, targets, real, fresh)
-
-    def position(self) -> dict[str, Any]:
-        """Where reading stands, for JSON; `seek` returns there."""
-        return {"taken": self._taken, "at": self._at.tolist()}
-
-    def seek(self, position: dict[str, Any]) -> None:
-        self._taken = int(position["taken"])
-        self._order = self._shuffled(self._taken // len(self._pieces))
-        self._at = np.array(position["at"], np.int64)
-
-    def _begin(self) -> tuple[int, int]:
-        passes, index = divmod(self._taken, len(self._pieces))
-        if index == 0:
-            self._order = self._shuffled(passes)
-        self._taken += 1
-        piece = self._order[index]
-        return int(self._corpus.bounds[piece]), int(self._corpus.bounds[piece + 1])
-
-    def _shuffled(self, passes: int) -> NDArray[np.intp]:
-        return np.random.default_rng((self._seed, passes)).permutation(self._pieces)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from core.batches import Batch, Streams
 from core.codec import Codec
-from core.corpus import Batch, Corpus, Streams
+from core.corpus import Corpus
 from core.model import Model, State
 
 STREAMS, STEPS = 32, 256  # pieces side by side, events in a stretch

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import checkpoint, evaluate
+from core.batches import Streams
 from core.checkpoint import Checkpoint, ModelConfig
-from core.corpus import Corpus, Streams
+from core.corpus import Corpus
 from core.errors import CheckpointError, CorpusError, TrainingError
 from core.evaluate import Score
 from core.model import Model, State

@@ -1,0 +1,46 @@
+"""Streams read every piece whole, and go on where they stood."""
+
+from pathlib import Path
+
+import numpy as np
+
+from core import corpus
+from core.batches import Streams
+
+
+def test_streams_read_every_piece_from_start_to_end_once_an_epoch(songbook: Path) -> None:
+    music = corpus.read(corpus.find([songbook]))
+    pieces = np.arange(len(music.held_out))
+    heard: list[list[list[int]]] = [[] for _ in range(4)]
+    start = [music.codec.notes, music.codec.velocities, music.codec.time_bins]
+    for batch in Streams(music, pieces, 4, 16, seed=0).once():
+        for stream in range(4):
+            real = batch.real[stream]
+            assert (batch.tokens[stream, 0].tolist() == start) == batch.fresh[stream]
+            if batch.fresh[stream]:
+                heard[stream].append([])
+            elif real[0]:
+                assert batch.tokens[stream, 0].tolist() == heard[stream][-1][-1]
+            assert (
+                batch.tokens[stream, 1:][real[1:]] == batch.targets[stream, :-1][real[1:]]
+            ).all()
+            if real[0]:
+                heard[stream][-1] += batch.targets[stream][real].tolist()
+    expected = [
+        music.tokens[begin:end].tolist()
+        for begin, end in zip(music.bounds[:-1], music.bounds[1:], strict=True)
+    ]
+    assert sorted(piece for stream in heard for piece in stream) == sorted(expected)
+
+
+def test_streams_go_on_where_they_stood(songbook: Path) -> None:
+    music = corpus.read(corpus.find([songbook]))
+    pieces = music.pieces(held_out=False)
+    first = Streams(music, pieces, 4, 16, seed=3)
+    for _ in range(50):
+        first.next()
+    second = Streams(music, pieces, 4, 16, seed=3)
+    second.seek(first.position())
+    for _ in range(50):
+        for ours, theirs in zip(first.next(), second.next(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
