@@ -29,7 +29,8 @@ class Scheduler:
         clock: whose time the due times are in.
         ledger: is kept.
         send: takes one message to the port; may raise PortError.
-        report: is told of each message, after it has left.
+        report: is told of each message, after all of its instant have left: a chord's notes
+            leave close together.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Scheduler:
         self._queue: list[tuple[int, int, Record]] = []
         self._numbers = itertools.count()
         self._epoch = 0
+        self._untold: list[Record] = []
 
     @property
     def next_due_ns(self) -> int | None:
@@ -64,7 +66,10 @@ class Scheduler:
             instant = []
             while self._queue and self._queue[0][0] == due_ns:
                 instant.append(heapq.heappop(self._queue)[2])
-            self._play(instant)
+            try:
+                self._play(instant)
+            finally:
+                self._tell()
 
     def run_until(self, end_ns: int) -> None:
         """Send all that becomes due until `end_ns`, and return then."""
@@ -82,8 +87,11 @@ class Scheduler:
         self._epoch = max(self._epoch, epoch)
         self._queue = [entry for entry in self._queue if not self._is_over(entry[2])]
         heapq.heapify(self._queue)
-        for message in self._ledger.releases():
-            self._leave(message, self._clock.now_ns())
+        try:
+            for message in self._ledger.releases():
+                self._leave(message, self._clock.now_ns())
+        finally:
+            self._tell()
 
     def end(self) -> None:
         """Release all that sounds, lift the pedals, and forget the rest; even if the port fails."""
@@ -91,6 +99,12 @@ class Scheduler:
         for message in self._ledger.endings():
             with contextlib.suppress(PortError):
                 self._leave(message, self._clock.now_ns())
+        self._tell()
+
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, []
+        for record in untold:
+            self._report(record)
 
     def _is_over(self, record: Record) -> bool:
         return record.epoch < self._epoch and is_note(record.message)
@@ -135,4 +149,4 @@ class Scheduler:
         self._send(message)
         self._ledger.left(message)
         at_ns = self._clock.now_ns()
-        self._report(Record(Kind.SENT, message, due_ns, at_ns, self._epoch))
+        self._untold.append(Record(Kind.SENT, message, due_ns, at_ns, self._epoch))

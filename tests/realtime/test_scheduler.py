@@ -366,3 +366,15 @@ def legal_music(draw: st.DrawFn) -> list[Timed]:
 def test_what_goes_out_is_the_stable_sort_of_what_came_in(music: list[Timed]) -> None:
     rank = {True: 0, False: 2}
     assert play(*music) == sorted(music, key=lambda timed: (timed[0], rank[is_release(timed[1])]))
+
+
+def test_the_notes_of_a_chord_leave_before_any_of_them_is_reported() -> None:
+    happened: list[str] = []
+    clock = VirtualClock()
+    scheduler = Scheduler(
+        clock, Ledger(), lambda _: happened.append("sent"), lambda _: happened.append("told")
+    )
+    for pitch in (60, 64, 67):
+        scheduler.push(Record(Kind.PLAY, on(pitch), 0))
+    scheduler.run_due()
+    assert happened == ["sent"] * 3 + ["told"] * 3
