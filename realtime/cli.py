@@ -5,18 +5,18 @@ from __future__ import annotations
 import enum
 import json
 import os
-import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from core.errors import ComposerError, SettingsError
-from realtime import ports
+from realtime import ports, service
 from realtime.clock import RealClock
 from realtime.daemon import Daemon, Orders
+from realtime.terminal import begun, live_line, log
 
 REHEARSAL = "none"
 DEFAULT_PORT = "Composer"
@@ -122,7 +122,21 @@ def _composerd(
     list_ports: Annotated[
         bool, typer.Option("--list-ports", help="Show the MIDI ports there are, and exit.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --list-ports: as JSON.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Ask the composerd that runs how it is, and exit.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say whether it would play here, how well, and exit.")
+    ] = False,
+    install_service: Annotated[
+        bool,
+        typer.Option(
+            "--install-service", help="Have systemd or launchd play so, from each login on."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --list-ports or --status: as JSON.")
+    ] = False,
     _: Version = False,
 ) -> None:
     """Play, endlessly, into a MIDI port, until Ctrl-C.
@@ -134,6 +148,9 @@ def _composerd(
     start_ns = RealClock().now_ns()
     if list_ports:
         _list_ports(api, as_json)
+        return
+    if status:
+        _show_status(port, as_json)
         return
     orders = Orders(
         player={
@@ -159,13 +176,23 @@ def _composerd(
         stats=_writable(stats),
         wait_for_port=on_port_loss is OnPortLoss.WAIT,
     )
-    daemon = Daemon(orders, start_ns, _live_line, _log)
+    if check:
+        _check(orders)
+    if install_service:
+        arguments = [argument for argument in sys.argv[1:] if argument != "--install-service"]
+        typer.echo(service.install(arguments))
+        return
+    # Not at the top: sockets and folders are half of what there is to import.
+    from realtime import status as desk
+
+    daemon = Daemon(orders, start_ns, live_line, log)
     daemon.start()
-    _log(_begun(daemon.greeting))
+    log(begun(daemon.greeting))
     try:
-        daemon.run()
+        with desk.answering(daemon.status, log):
+            daemon.run()
     finally:
-        _log(daemon.report.summary())
+        log(daemon.report.summary())
 
 
 @generate_app.command()
@@ -215,7 +242,7 @@ def _composer_generate(
     if events is None and seconds is None:
         events = 3000
     render(performer, out, events=events, seconds=seconds)
-    _log(f"{out} written")
+    log(f"{out} written")
 
 
 def _composer_orders(
@@ -242,36 +269,27 @@ def _list_ports(api: str | None, as_json: bool) -> None:
             typer.echo(f"  {name}")
 
 
+def _show_status(port: str | None, as_json: bool) -> None:
+    from realtime import status
+
+    answer = status.ask(port)
+    typer.echo(json.dumps(answer, indent=2) if as_json else status.as_text(answer))
+
+
+def _check(orders: Orders) -> NoReturn:
+    from realtime.check import check
+
+    lines = check(orders)
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(0 if all(line.well for line in lines) else 1)
+
+
 def _writable(path: Path | None) -> Path | None:
     """Raises SettingsError now rather than after an evening's playing."""
     if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise SettingsError(f"cannot write {path}: no folder {path.parent} that one may write to")
     return path
-
-
-def _begun(greeting: dict[str, Any]) -> str:
-    """What plays where, and what the system granted."""
-    if greeting["port"] == ports.MemoryPort.name:
-        where = "rehearsing without a MIDI port"
-    else:
-        kind = "virtual port" if greeting["virtual"] else "port"
-        where = f"playing to {kind} {greeting['port']}"
-    if greeting["input"]:
-        where += f", listening to {greeting['input']}"
-    return f"{where}; real-time priority {'granted' if greeting['realtime'] else 'not granted'}"
-
-
-def _live_line(line: str) -> None:
-    """One line that is written over and over; nothing where nobody looks."""
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write(f"\r\x1b[K{line[:width]}")
-        sys.stderr.flush()
-
-
-def _log(line: str) -> None:
-    _live_line("")
-    typer.echo(line, err=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ The first line down is the orders:
     past            what a composer before this one heard, [[at_ns, message in hex], ...]; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
-DEAF, PAUSE and RESUME; up go PLAY and HUSH. It ends when its stdin does.
+DEAF, PAUSE, RESUME and PING; up go PLAY, HUSH and PONG. It ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -154,6 +154,8 @@ def _listen(
                 send(answer)
         elif record.kind is Kind.RESUME:
             plays.resume()
+        elif record.kind is Kind.PING:
+            send(Record(Kind.PONG))
 
 
 def _model(orders: dict[str, Any]) -> Path:

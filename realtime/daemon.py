@@ -6,6 +6,7 @@ and it keeps a copy of the ledger: what may sound is known even when the player 
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,13 +17,16 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from core.errors import ComposerError, PortError
+from realtime import systemd
 from realtime.child import STOP_WITHIN_S, Arrival, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.ledger import Ledger
+from realtime.pulse import Pulse
 from realtime.report import Report, write_stats
 from realtime.wire import Kind, Record
 
 LINE_EVERY_NS = NS_PER_S // 5
+BEAT_EVERY_NS = NS_PER_S
 PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
 MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
 
@@ -64,6 +68,7 @@ class Daemon:
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
         self._lost = False  # the output port: the player waits for it
+        self._listening = False  # the composer, to the human: it is silent for a reason
         self._epoch = 0  # the composer's latest
         self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
         self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
@@ -82,6 +87,7 @@ class Daemon:
         try:
             self.greeting = self._player.begin(self._orders.player, self._inbox)
             self.greeting |= self._composer.begin(self._orders.composer, self._inbox)
+            self._began_ns = self._clock.now_ns()
         except BaseException:
             self._composer.close()
             self._player.close()
@@ -97,7 +103,9 @@ class Daemon:
         now_ns = self._clock.now_ns()
         duration_s = self._orders.duration_s
         end_ns = None if duration_s is None else now_ns + round(duration_s * NS_PER_S)
-        line_ns = now_ns
+        line_ns = beat_ns = now_ns
+        self._pulse = Pulse(now_ns, self._orders.composer["tempo_scale"])
+        systemd.notify("READY=1")
         with _signals_into(self._inbox):
             try:
                 while end_ns is None or now_ns < end_ns:
@@ -111,23 +119,57 @@ class Daemon:
                     if now_ns >= line_ns:
                         line_ns = now_ns + LINE_EVERY_NS
                         pitches = (pitch for _, pitch in self._sounding.sounding)
-                        self._show(self.report.line(now_ns, self.greeting["port"], pitches))
+                        line = self.report.line(now_ns, self.greeting["port"], pitches)
+                        self._show(line)
+                        if now_ns >= beat_ns:
+                            beat_ns = now_ns + BEAT_EVERY_NS
+                            self._beat(now_ns, line)
             finally:
                 self._stop()
 
+    def status(self) -> dict[str, Any]:
+        """What `composerd --status` tells. Any thread may ask."""
+        pids = {"composer": self._composer.process.pid, "player": self._player.process.pid}
+        return {
+            "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
+            "mode": "call and response" if self.greeting["input"] else "free",
+            "waiting_for_port": self._lost,
+            **self.report.stats(self.greeting),
+            "pids": {"daemon": os.getpid(), **pids},
+        }
+
+    def _beat(self, now_ns: int, line: str) -> None:
+        """Feed the service manager's watchdog, while there is music or a reason for silence."""
+        children = [self._composer] if self._lost else [self._composer, self._player]
+        names = [child.module for child in children]
+        to_ask = self._pulse.to_ask(names, now_ns)
+        for child in children:
+            if child.module in to_ask:
+                child.send(Record(Kind.PING))
+        if self._pulse.beats(names, now_ns, excused=self._lost or self._listening):
+            systemd.notify("WATCHDOG=1", f"STATUS={line}")
+
     def _handle(self, arrival: Arrival) -> None:
         child, record, greeting = arrival
-        if child is not self._player and child is not self._composer:
+        if child is None or child not in (self._player, self._composer):
             return  # one that has been replaced
+        now_ns = self._clock.now_ns()
         if greeting is not None:
             self._found(greeting)
-        elif record is None:
+            self._pulse.began(child.module, now_ns)
+            return
+        if record is None:
             self._replace(child)
-        elif record.kind is Kind.PLAY:
+            self._pulse.began(child.module, self._clock.now_ns())
+            return
+        self._pulse.heard(child.module, record.kind, now_ns)
+        if record.kind is Kind.PLAY:
+            self._listening = False
             if not self._lost:
                 self._possible.leaving(record.message)
                 self._player.send(record)
         elif record.kind is Kind.HUSH:
+            self._listening = True
             self._epoch = record.epoch
             if not self._lost:
                 self._player.send(record)
@@ -216,6 +258,7 @@ class Daemon:
 
     def _stop(self) -> None:
         """The composer first, so that nothing new comes; then the player, which releases all."""
+        systemd.notify("STOPPING=1")
         self._composer.close()
         self._player.send(Record(Kind.STOP))
         self._drain()

@@ -153,6 +153,8 @@ def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -
                     scheduler.push(record)
                 elif record.kind is Kind.HUSH:
                     scheduler.hush(record.epoch)
+                elif record.kind is Kind.PING:
+                    watch.report(Record(Kind.PONG))
                 elif record.kind is Kind.STOP:
                     return
         scheduler.run_due()
@@ -166,7 +168,7 @@ class _Watch:
     ) -> None:
         self._output = output
         self._keyboard = keyboard
-        self._report = report
+        self.report = report
         self._hearing = True
 
     def look(self) -> None:
@@ -176,10 +178,10 @@ class _Watch:
         if self._keyboard and self._keyboard.present() != self._hearing:
             if self._hearing:
                 self._hearing = False
-                self._report(Record(Kind.DEAF))
+                self.report(Record(Kind.DEAF))
             elif self._keyboard.reconnect():
                 self._hearing = True
-                self._report(Record(Kind.HEARING))
+                self.report(Record(Kind.HEARING))
 
 
 def _settle() -> None:

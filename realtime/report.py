@@ -37,15 +37,19 @@ class Lateness:
 
     def quantile_us(self, share: float) -> int | None:
         """The lateness that `share` (0..1) of the messages did not exceed; None without any."""
-        if not self._counts:
-            return None
-        wanted = share * self._counts.total()
+        counts = sorted(self._counts.copy().items())  # another thread may be asking
+        wanted = share * sum(count for _, count in counts)
         seen = 0
-        for late_us in sorted(self._counts):
-            seen += self._counts[late_us]
+        for late_us, count in counts:
+            seen += count
             if seen >= wanted:
-                break
-        return late_us
+                return late_us
+        return None
+
+    def over(self, limit_us: int) -> int:
+        """How many messages were later."""
+        counts = self._counts.copy()
+        return sum(count for late_us, count in counts.items() if late_us > limit_us)
 
 
 class Report:
@@ -87,6 +91,7 @@ class Report:
             "events": self.onsets + self.releases,
             "onsets": self.onsets,
             "releases": self.releases,
+            "late_over_1_ms": self.lateness.over(1000),
             "dropped": self.dropped,
             "restarts": self.restarts,
             "lateness_us": {

@@ -1,8 +1,8 @@
 """What crosses between the processes: one line of JSON as a greeting, then fixed-size records.
 
 Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST,
-DEAF, HEARING, PAUSE, RESUME. A record is far below PIPE_BUF, so that writers may share a pipe and
-never mix their records.
+DEAF, HEARING, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG. A record
+is far below PIPE_BUF, so that writers may share a pipe and never mix their records.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Kind(enum.IntEnum):
     HEARING = 9  # the input port is back
     PAUSE = 10  # nobody can hear the composer: at `at_ns` its notes ended
     RESUME = 11  # they can again
+    PING = 12  # is anybody there?
+    PONG = 13  # yes
 
 
 class Record(NamedTuple):

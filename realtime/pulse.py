@@ -1,0 +1,70 @@
+"""Whether the music moves. What the service manager's watchdog is fed by.
+
+Silence alone is no death: a human may be playing, or a port be gone. So a process that has been
+silent is asked to answer, and only music that is silent for no reason counts as stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from realtime.clock import NS_PER_S
+from realtime.wire import Kind
+
+ASK_AFTER_NS = NS_PER_S  # of silence, a process is asked whether it is there
+GONE_AFTER_NS = 10 * NS_PER_S  # of silence, it is not
+# A model's longest delta is some 10 to 20 seconds; then there is the breath between two pieces.
+STILL_AFTER_NS = 60 * NS_PER_S
+
+
+class Pulse:
+    """Told of each record that a process sends up, and of the time.
+
+    Args:
+        now_ns: when the music begins.
+        tempo_scale: slow music is silent for longer.
+    """
+
+    def __init__(self, now_ns: int, tempo_scale: float = 1.0) -> None:
+        self._began_ns = now_ns
+        self._moved_ns = now_ns
+        self._still_after_ns = round(STILL_AFTER_NS / min(tempo_scale, 1.0))
+        self._heard_ns: dict[str, int] = {}
+        self._asked: set[str] = set()
+
+    def heard(self, process: str, kind: Kind, now_ns: int) -> None:
+        self._heard_ns[process] = now_ns
+        self._asked.discard(process)
+        if kind in (Kind.SENT, Kind.HEARD):
+            self._moved_ns = now_ns
+
+    def began(self, process: str, now_ns: int) -> None:
+        """Another one has taken the place of the one that died."""
+        self._heard_ns[process] = now_ns
+        self._asked.discard(process)
+
+    def to_ask(self, processes: Iterable[str], now_ns: int) -> list[str]:
+        """Those that have been silent and were not asked since: one question, not a full pipe."""
+        silent = [
+            process
+            for process in processes
+            if process not in self._asked and self._silence_ns(process, now_ns) >= ASK_AFTER_NS
+        ]
+        self._asked.update(silent)
+        return silent
+
+    def beats(self, processes: Iterable[str], now_ns: int, *, excused: bool) -> bool:
+        """Whether all is well.
+
+        Args:
+            processes: that must be there.
+            now_ns: of the monotonic clock.
+            excused: the machine is silent for a reason.
+        """
+        if excused:
+            self._moved_ns = now_ns
+        there = all(self._silence_ns(process, now_ns) < GONE_AFTER_NS for process in processes)
+        return there and now_ns - self._moved_ns < self._still_after_ns
+
+    def _silence_ns(self, process: str, now_ns: int) -> int:
+        return now_ns - self._heard_ns.get(process, self._began_ns)

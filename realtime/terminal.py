@@ -1,0 +1,36 @@
+"""What composerd says on a terminal, or into a log where nobody looks."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+import typer
+
+from realtime.ports import MemoryPort
+
+
+def begun(greeting: dict[str, Any]) -> str:
+    """What plays where, and what the system granted."""
+    if greeting["port"] == MemoryPort.name:
+        where = "rehearsing without a MIDI port"
+    else:
+        kind = "virtual port" if greeting["virtual"] else "port"
+        where = f"playing to {kind} {greeting['port']}"
+    if greeting["input"]:
+        where += f", listening to {greeting['input']}"
+    return f"{where}; real-time priority {'granted' if greeting['realtime'] else 'not granted'}"
+
+
+def live_line(line: str) -> None:
+    """One line that is written over and over; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\x1b[K{line[:width]}")
+        sys.stderr.flush()
+
+
+def log(line: str) -> None:
+    live_line("")
+    typer.echo(line, err=True)
