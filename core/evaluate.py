@@ -63,7 +63,7 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
     streams = min(STREAMS, len(pieces))
     state = model.silence(streams)
     sums, events, onsets = np.zeros(3), 0, 0
-    widths_ms = torch.from_numpy(_widths_ms(corpus.codec))
+    log_width = torch.from_numpy(np.log(widths_ms(corpus.codec)))
     log_widths = 0.0
     for batch in Streams(corpus, pieces, streams, STEPS, seed=0).once():
         each, state = losses(model, batch, state)
@@ -71,7 +71,7 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
         sums += [float(loss[real].sum()) for loss in each]
         events += int(batch.real.sum())
         onsets += int((batch.targets[..., 1] > 0)[batch.real].sum())
-        log_widths += float(widths_ms[torch.from_numpy(batch.targets[..., 2])[real]].log().sum())
+        log_widths += float(log_width[torch.from_numpy(batch.targets[..., 2])[real]].sum())
     model.train(was_training)
     note, velocity, time = map(float, sums / events)
     return Score(note, velocity, time, time + log_widths / events, onsets / events)
@@ -92,7 +92,7 @@ def losses(model: Model, batch: Batch, state: State) -> tuple[list[Tensor], Stat
     ], state
 
 
-def _widths_ms(codec: Codec) -> NDArray[np.float64]:
+def widths_ms(codec: Codec) -> NDArray[np.float64]:
     """[time_bins]; at least the resolution. The open last bin is as wide as its mean says.
 
     An exponential density from the bin's edge, with the bin's mean, is on average as improbable
@@ -100,5 +100,5 @@ def _widths_ms(codec: Codec) -> NDArray[np.float64]:
     """
     tail_s = math.e * max(codec.values_s[-1] - codec.edges_s[-1], RESOLUTION_S)
     widths_s = np.append(np.diff(codec.edges_s), tail_s)
-    widths_ms: NDArray[np.float64] = np.maximum(widths_s, RESOLUTION_S) / RESOLUTION_S
-    return widths_ms
+    widths: NDArray[np.float64] = np.maximum(widths_s, RESOLUTION_S) / RESOLUTION_S
+    return widths

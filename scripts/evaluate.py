@@ -17,6 +17,20 @@ from core import checkpoint, corpus, evaluate
 from core.model import Model
 
 
+class Scorer:
+    """A checkpoint, to be scored on whatever music."""
+
+    def __init__(self, path: Path) -> None:
+        trained = checkpoint.load(path)
+        self._model = Model(replace(trained.config, dropout=0.0), trained.codec)
+        self._model.load_state_dict({k: torch.from_numpy(w) for k, w in trained.weights.items()})
+        self._codec = trained.codec
+
+    def score(self, data: Path) -> evaluate.Score:
+        music = corpus.read(corpus.find([data]), self._codec)
+        return evaluate.score(self._model, music, np.arange(len(music.held_out)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
@@ -24,15 +38,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
-    path = checkpoint.SHIPPED if options.model == "shipped" else Path(options.model)
-    trained = checkpoint.load(path)
-    model = Model(replace(trained.config, dropout=0.0), trained.codec)
-    model.load_state_dict({name: torch.from_numpy(w) for name, w in trained.weights.items()})
-
+    scorer = Scorer(checkpoint.SHIPPED if options.model == "shipped" else Path(options.model))
     rows = {}
     for data in options.data:
-        music = corpus.read(corpus.find([data]), trained.codec)
-        score = evaluate.score(model, music, np.arange(len(music.held_out)))
+        score = scorer.score(data)
         rows[data.name] = score._asdict() | {
             "nats_per_event": score.nats_per_event,
             "bits_per_note": score.bits_per_note,
