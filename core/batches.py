@@ -1,4 +1,4 @@
-"""What the trainer is fed: stretches of many pieces side by side."""
+"""What training is fed: pieces of a corpus side by side, a stretch at a time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ class Batch(NamedTuple):
     targets: NDArray[np.int64]  # [streams, steps, 3]
     real: NDArray[np.bool_]  # [streams, steps]
     fresh: NDArray[np.bool_]  # [streams]: a new piece begins, its state is silence
+
+    def of(self, streams: slice) -> Batch:
+        return Batch(
+            self.tokens[streams], self.targets[streams], self.real[streams], self.fresh[streams]
+        )
 
 
 class Streams:

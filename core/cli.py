@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +21,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from core import corpus
+from core import checkpoint, corpus, curve
 from core.checkpoint import ModelConfig
+from core.codec import Codec
 from core.errors import ComposerError, SettingsError, TrainingError
 
 if TYPE_CHECKING:
+    from core.trainer import Progress as Training
     from core.trainer import Trainer
+    from core.workers import Workers
 
 SKIPPED_SHOWN = 10
 
@@ -65,6 +69,23 @@ def train(
     hidden_size: Annotated[int, typer.Option(help="Width of the LSTM.", min=8, max=4096)] = 512,
     layers: Annotated[int, typer.Option(help="Depth of the LSTM.", min=1, max=8)] = 1,
     learning_rate: Annotated[float, typer.Option(help="At its peak.")] = 2e-3,
+    dropout: Annotated[float, typer.Option(help="Share of what a layer says that is left out.")] = (
+        0.1
+    ),
+    patience: Annotated[
+        int,
+        typer.Option(help="Stop after so many validations in a row without a better one.", min=1),
+    ] = 20,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Begin with the weights of this checkpoint, and with its size."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the learning curve: a .png, .svg or .pdf.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Write the curve for TensorBoard into this folder too.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same training (on a CPU).")] = 0,
     licence: Annotated[
         str, typer.Option(help="Under which terms the model may be passed on; kept inside it.")
@@ -86,33 +107,46 @@ def train(
     if not out.parent.is_dir():
         raise SettingsError(f"no folder {out.parent} to write {out.name} into; make it first")
     trainer_module = _trainer()
-    music = _read(data)
-    trainer: Trainer = trainer_module.Trainer(
-        music,
-        out,
-        ModelConfig(
+    workers = _workers(device)
+    earlier = None if start_from is None else checkpoint.load(start_from)
+    music = _read(data, None if earlier is None else earlier.codec)
+    if earlier is None:
+        config = ModelConfig(
             hidden_size=hidden_size,
             layers=layers,
             embedding_size=hidden_size // 2,
             head_size=hidden_size // 2,
-        ),
+            dropout=dropout,
+        )
+    else:
+        config = replace(earlier.config, dropout=dropout)
+    trainer: Trainer = trainer_module.Trainer(
+        music,
+        out,
+        config,
         trainer_module.Recipe(
             **({} if epochs is None else {"epochs": epochs}),
             minutes=minutes,
             learning_rate=learning_rate,
+            patience=patience,
             seed=seed,
         ),
-        _device(device),
+        workers,
         {"data": [path.name for path in data], "licence": licence},
     )
     if resume:
         trainer.resume()
         console.print(f"resumed after {trainer.progress.events:,} events")
+    elif earlier is not None:
+        trainer.start_from(earlier)
     try:
-        _run(trainer)
+        _run(trainer, out.with_name(out.name + ".jsonl"), tensorboard)
     except KeyboardInterrupt:
         console.print(f"stopped; {out} holds the best model so far, --resume goes on from here")
         sys.exit(130)
+    finally:
+        if plot is not None and trainer.progress.curve:
+            curve.draw(trainer.progress.curve, plot)
     console.print(f"done: {out}, {trainer.progress.best_loss:.3f} nats an event on music not seen")
 
 
@@ -129,22 +163,26 @@ def _trainer() -> ModuleType:
     return trainer
 
 
-def _device(name: str) -> str:
+def _workers(device: str) -> Workers:
     import torch
 
-    if name not in ("auto", "cpu", "cuda"):
-        raise SettingsError(f"--device is auto, cpu or cuda, not '{name}'")
-    if name == "cuda" and not torch.cuda.is_available():
+    from core.workers import Workers
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"--device is auto, cpu or cuda, not '{device}'")
+    if device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("--device cuda: torch finds no CUDA device here; try --device cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+    workers = Workers("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    console.quiet = not workers.first
+    return workers
 
 
-def _read(data: list[Path]) -> corpus.Corpus:
+def _read(data: list[Path], codec: Codec | None) -> corpus.Corpus:
     """Read the music under a progress bar, and name what could not be read."""
     files = corpus.find(data)
     with Progress(TextColumn("reading"), BarColumn(), MofNCompleteColumn(), console=console) as bar:
         task = bar.add_task("", total=len(files))
-        music = corpus.read(files, done=lambda _: bar.advance(task))
+        music = corpus.read(files, codec, done=lambda _: bar.advance(task))
     for error in music.skipped[:SKIPPED_SHOWN]:
         console.print(f"skipped: {error}", style="yellow", markup=False, highlight=False)
     if len(music.skipped) > SKIPPED_SHOWN:
@@ -158,7 +196,7 @@ def _read(data: list[Path]) -> corpus.Corpus:
     return music
 
 
-def _run(trainer: Trainer) -> None:
+def _run(trainer: Trainer, lines: Path, tensorboard: Path | None) -> None:
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -167,16 +205,25 @@ def _run(trainer: Trainer) -> None:
         TimeRemainingColumn(),
         TextColumn("{task.fields[rate]:,.0f} events/s, best {task.fields[best]:.3f} nats/event"),
     )
+    told = len(trainer.progress.curve)
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=1.0, rate=0.0, best=float("inf"))
-        trainer.run(
-            lambda progress: bar.update(
+
+        def report(progress: Training) -> None:
+            nonlocal told
+            bar.update(
                 task,
                 completed=progress.share,
                 rate=progress.events / max(progress.elapsed_s, 1e-9),
                 best=progress.best_loss,
             )
-        )
+            if told < len(progress.curve) and not console.quiet:
+                curve.write_lines(progress.curve, lines)
+                if tensorboard is not None:
+                    curve.to_tensorboard(progress.curve[told:], tensorboard)
+                told = len(progress.curve)
+
+        trainer.run(report)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch.nn import functional
 from core.batches import Batch, Streams
 from core.codec import Codec
 from core.corpus import Corpus
-from core.model import Model, State
+from core.model import Logits, Model, State
 
 STREAMS, STEPS = 32, 256  # pieces side by side, events in a stretch
 RESOLUTION_S = 0.001
@@ -32,6 +32,7 @@ class Score(NamedTuple):
     time: float
     time_density: float  # of the delta at 1 ms, instead of its bin
     onsets: float  # share of the events that strike a note
+    accuracy: float  # right predictions of all three, of all predictions
 
     @property
     def loss(self) -> float:
@@ -62,37 +63,47 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
     model.eval()
     streams = min(STREAMS, len(pieces))
     state = model.silence(streams)
-    sums, events, onsets = np.zeros(3), 0, 0
-    log_width = torch.from_numpy(np.log(widths_ms(corpus.codec)))
+    sums, right, events, onsets = np.zeros(3), 0, 0, 0
+    widths_ms = torch.from_numpy(_widths_ms(corpus.codec))
     log_widths = 0.0
     for batch in Streams(corpus, pieces, streams, STEPS, seed=0).once():
-        each, state = losses(model, batch, state)
-        real = torch.from_numpy(batch.real)
-        sums += [float(loss[real].sum()) for loss in each]
+        logits, targets, state = predict(model, batch, state)
+        real = torch.from_numpy(batch.real).to(targets.device)
+        sums += [float(loss[real].sum()) for loss in losses(logits, targets)]
+        for index, choices in enumerate(logits):
+            right += int((choices.argmax(-1) == targets[..., index])[real].sum())
         events += int(batch.real.sum())
         onsets += int((batch.targets[..., 1] > 0)[batch.real].sum())
-        log_widths += float(log_width[torch.from_numpy(batch.targets[..., 2])[real]].sum())
+        log_widths += float(
+            widths_ms[torch.from_numpy(batch.targets[..., 2][batch.real])].log().sum()
+        )
     model.train(was_training)
     note, velocity, time = map(float, sums / events)
-    return Score(note, velocity, time, time + log_widths / events, onsets / events)
+    return Score(
+        note, velocity, time, time + log_widths / events, onsets / events, right / (3 * events)
+    )
 
 
-def losses(model: Model, batch: Batch, state: State) -> tuple[list[Tensor], State]:
-    """Negative log-likelihoods of note, velocity and time-bin: [streams, steps] each, and the
+def predict(model: Model, batch: Batch, state: State) -> tuple[Logits, Tensor, State]:
+    """What the model expects at each position, what came (int64 [streams, steps, 3]), and the
     state after the batch. Streams with a new piece begin from silence.
     """
     device = model.hidden.weight.device
     tokens = torch.from_numpy(batch.tokens).to(device)
     targets = torch.from_numpy(batch.targets).to(device)
-    fresh = torch.from_numpy(batch.fresh).to(device)
-    logits, state = model(tokens, targets, state.begin(fresh))
+    logits, state = model(tokens, targets, state.begin(torch.from_numpy(batch.fresh).to(device)))
+    return logits, targets, state
+
+
+def losses(logits: Logits, targets: Tensor) -> list[Tensor]:
+    """Negative log-likelihoods of note, velocity and time-bin: [streams, steps] each."""
     return [
-        functional.cross_entropy(stream.transpose(1, 2), targets[..., index], reduction="none")
-        for index, stream in enumerate(logits)
-    ], state
+        functional.cross_entropy(choices.transpose(1, 2), targets[..., index], reduction="none")
+        for index, choices in enumerate(logits)
+    ]
 
 
-def widths_ms(codec: Codec) -> NDArray[np.float64]:
+def _widths_ms(codec: Codec) -> NDArray[np.float64]:
     """[time_bins]; at least the resolution. The open last bin is as wide as its mean says.
 
     An exponential density from the bin's edge, with the bin's mean, is on average as improbable
@@ -100,5 +111,5 @@ def widths_ms(codec: Codec) -> NDArray[np.float64]:
     """
     tail_s = math.e * max(codec.values_s[-1] - codec.edges_s[-1], RESOLUTION_S)
     widths_s = np.append(np.diff(codec.edges_s), tail_s)
-    widths: NDArray[np.float64] = np.maximum(widths_s, RESOLUTION_S) / RESOLUTION_S
-    return widths
+    widths_ms: NDArray[np.float64] = np.maximum(widths_s, RESOLUTION_S) / RESOLUTION_S
+    return widths_ms

@@ -26,10 +26,12 @@ from core.corpus import Corpus
 from core.errors import CheckpointError, CorpusError, TrainingError
 from core.evaluate import Score
 from core.model import Model, State
+from core.workers import Workers
 
 SAVE_EVERY_S = 20.0  # what a power cut may cost
 VALIDATE_EVERY = 1000  # stretches, or an epoch where that is shorter
 WARM_UP = 100  # stretches
+EXPLODED = 3.0  # a loss so many times that of blind guessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Recipe:
     seed: int = 0
     epochs: float = 20.0  # stop after so many passes over the music,
     minutes: float | None = None  # or rather after so much training time, resumed parts included
+    patience: int = 20  # stop when so many validations in a row were no better than the best
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Progress:
     share: float = 0.0  # of the whole training, 0..1
     train_loss: float = math.nan  # nats an event, since the last validation
     best_loss: float = math.inf
+    fruitless: int = 0  # validations since the best
     curve: list[dict[str, float]] = field(default_factory=list)  # a row each validation
 
 
@@ -72,7 +76,7 @@ class Trainer:
         out: Path,
         config: ModelConfig,
         recipe: Recipe,
-        device: str = "cpu",
+        workers: Workers | None = None,
         record: dict[str, Any] | None = None,
     ) -> None:
         training = corpus.pieces(held_out=False)
@@ -85,13 +89,17 @@ class Trainer:
         self._config = config
         self.recipe = recipe
         self._record = record or {}
-        self._device = torch.device(device)
+        self._workers = workers or Workers()
+        self._device = self._workers.device
         self._model = Model(config, corpus.codec).to(self._device)
         self._optimizer = torch.optim.AdamW(
             self._model.parameters(), lr=0.0, weight_decay=recipe.weight_decay
         )
         self._streams = Streams(corpus, training, recipe.streams, recipe.steps, recipe.seed)
-        self._state = self._model.silence(recipe.streams)
+        self._mine = self._workers.share(recipe.streams)
+        self._state = self._model.silence(self._mine.stop - self._mine.start)
+        sizes = (corpus.codec.notes, corpus.codec.velocities, corpus.codec.time_bins)
+        self._exploded = EXPLODED * sum(map(math.log, sizes))
         self.progress = Progress()
 
     def run(self, report: Callable[[Progress], None] = lambda _: None) -> Progress:
@@ -104,7 +112,7 @@ class Trainer:
         """
         progress = self.progress
         began_s = time.monotonic() - progress.elapsed_s
-        saved_s = time.monotonic()
+        saved_s = progress.elapsed_s
         losses: list[Tensor] = []
         stretch_events = self.recipe.streams * self.recipe.steps
         validate_every = min(VALIDATE_EVERY, max(1, self.events_per_epoch // stretch_events))
@@ -112,7 +120,7 @@ class Trainer:
             while progress.share < 1:
                 losses.append(self._stretch())
                 now_s = time.monotonic()
-                progress.elapsed_s = now_s - began_s
+                progress.elapsed_s = self._workers.agree(now_s - began_s)
                 progress.share = self._share()
                 last = progress.share >= 1
                 if progress.stretches % validate_every == 0 or last:
@@ -120,14 +128,19 @@ class Trainer:
                     losses.clear()
                     self._validate()
                     began_s += time.monotonic() - now_s  # validation is not training time
-                if now_s - saved_s > SAVE_EVERY_S or last:
+                if progress.elapsed_s - saved_s > SAVE_EVERY_S or last:
                     self._save()
-                    saved_s = now_s
+                    saved_s = progress.elapsed_s
                 report(progress)
+                if progress.fruitless >= self.recipe.patience:
+                    self._save()
+                    break
         except KeyboardInterrupt:
-            self._save()
-            if math.isinf(progress.best_loss):
-                self._validate()
+            # Several processes are interrupted at different places: there the last save stands.
+            if self._workers.count == 1:
+                self._save()
+                if math.isinf(progress.best_loss):
+                    self._validate()
             raise
         return progress
 
@@ -159,21 +172,31 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self._model.train()
-        losses, self._state = evaluate.losses(self._model, batch, self._state)
-        real = torch.from_numpy(batch.real).to(self._device)
-        loss = torch.stack(losses).sum(0)[real].mean()
+        mine = batch.of(self._mine)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._workers.halves):
+            logits, targets, self._state = evaluate.predict(self._model, mine, self._state)
+        real = torch.from_numpy(mine.real).to(self._device)
+        losses = torch.stack(evaluate.losses(logits, targets)).sum(0)
+        loss = losses[real].sum() / int(batch.real.sum())
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss = loss.detach()
+        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        self._workers.sum([*gradients, loss])
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self.recipe.clip)
-        if not torch.isfinite(norm):
+        if not (torch.isfinite(norm) and float(loss) < self._exploded):
             raise TrainingError(
-                f"the loss is no longer a number after {self.progress.events:,} events;"
+                f"the loss exploded after {self.progress.events:,} events;"
                 f" {self._out} keeps the last good model; train with a lower --learning-rate"
             )
         self._optimizer.step()
         self.progress.stretches += 1
         self.progress.events += int(batch.real.sum())
-        return loss.detach()
+        return loss
+
+    def start_from(self, earlier: Checkpoint) -> None:
+        """Begin with the weights of a trained model, of this one's shape and codec."""
+        self._model.load_state_dict({k: torch.from_numpy(v) for k, v in earlier.weights.items()})
 
     def score(self) -> Score:
         """Score the pieces held out."""
@@ -185,14 +208,19 @@ class Trainer:
         progress.curve.append(
             {
                 "events": progress.events,
+                "epoch": progress.events / self.events_per_epoch,
                 "elapsed_s": round(progress.elapsed_s, 1),
                 "train": progress.train_loss,
                 "validation": score.loss,
                 **score._asdict(),
             }
         )
+        progress.fruitless += 1
         if score.loss < progress.best_loss:
             progress.best_loss = score.loss
+            progress.fruitless = 0
+            if not self._workers.first:
+                return
             weights = {
                 name: weight.cpu().numpy() for name, weight in self._model.state_dict().items()
             }
@@ -230,11 +258,19 @@ class Trainer:
 
     def _save(self) -> None:
         """Everything that `resume` needs to go on as if nothing had happened."""
+        streams = self.recipe.streams
+        state = State(
+            hidden=self._workers.whole(self._state.hidden.detach(), 1, streams),
+            cell=self._workers.whole(self._state.cell.detach(), 1, streams),
+            ages_s=self._workers.whole(self._state.ages_s, 0, streams),
+        )
+        if not self._workers.first:
+            return
         tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
         tensors |= {f"model.{k}": v for k, v in self._model.state_dict().items()}
         for index, slots in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
-        tensors |= {f"state.{k}": v for k, v in self._state._asdict().items()}
+        tensors |= {f"state.{k}": v for k, v in state._asdict().items()}
         arrays: dict[str, NDArray[Any]] = {
             name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()
         }
@@ -248,7 +284,9 @@ class Trainer:
 
     def _load(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         torch.set_rng_state(tensors.pop("rng"))
-        self._state = State(**{k: v.to(self._device) for k, v in _below("state.", tensors)})
+        state = State(**{k: v.to(self._device) for k, v in _below("state.", tensors)})
+        mine = self._mine
+        self._state = State(state.hidden[:, mine], state.cell[:, mine], state.ages_s[mine])
         self._model.load_state_dict(dict(_below("model.", tensors)))
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer.", tensors):

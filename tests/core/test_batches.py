@@ -1,4 +1,4 @@
-"""Streams read every piece whole, and go on where they stood."""
+"""Every piece is read from its start to its end, once an epoch."""
 
 from pathlib import Path
 

@@ -23,6 +23,10 @@ def a_trainer(music: Corpus, out: Path, **recipe: float) -> Trainer:
     return Trainer(music, out, SMALL, Recipe(**fields))  # type: ignore[arg-type]
 
 
+def validation(row: dict[str, float]) -> float:
+    return row["validation"]
+
+
 def losses(progress: Progress) -> list[float]:
     return [row["validation"] for row in progress.curve]
 
@@ -85,9 +89,25 @@ def test_an_exploding_loss_stops_with_one_line_and_keeps_the_last_good_model(
     out = tmp_path / "model"
     a_trainer(music, out, epochs=1).run()
     good = out.read_bytes()
-    with pytest.raises(TrainingError, match="no longer a number"):
+    with pytest.raises(TrainingError, match="exploded"):
         a_trainer(music, out, learning_rate=1e30).run()
     assert out.read_bytes() == good
+
+
+def test_training_stops_when_it_gets_no_better(music: Corpus, tmp_path: Path) -> None:
+    progress = a_trainer(music, tmp_path / "model", learning_rate=1e-30, patience=2).run()
+    assert progress.share < 1
+    assert progress.fruitless == 2
+    assert len(progress.curve) == progress.curve.index(min(progress.curve, key=validation)) + 3
+
+
+def test_training_can_begin_with_the_weights_of_another(music: Corpus, tmp_path: Path) -> None:
+    a_trainer(music, tmp_path / "one").run()
+    again = a_trainer(music, tmp_path / "two")
+    again.start_from(checkpoint.load(tmp_path / "one"))
+    assert again.score().loss == pytest.approx(
+        checkpoint.load(tmp_path / "one").record["validation"]["loss"], rel=1e-2
+    )
 
 
 def test_too_little_music_is_refused(songbook: Path, tmp_path: Path) -> None:

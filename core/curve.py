@@ -1,14 +1,52 @@
-"""The learning curve as a picture: losses and accuracy, as the textbook draws them."""
+"""The learning curve: as JSON lines, as a picture, and in TensorBoard."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.errors import TrainingError
 
+Rows = Sequence[Mapping[str, float]]  # of `Progress.curve`
 
-def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+
+def write_lines(rows: Rows, path: Path) -> None:
+    """A JSON object a line, whole at every moment.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    beside = path.with_name(path.name + ".part")
+    try:
+        beside.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        beside.replace(path)
+    except OSError as error:
+        raise TrainingError(f"cannot write {path}: {error}") from error
+
+
+def to_tensorboard(rows: Rows, folder: Path) -> None:
+    """One run of TensorBoard, its steps counted in events.
+
+    Raises:
+        TrainingError: tensorboard is not installed, or the folder cannot be written.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            "TensorBoard is not installed; install it with: pip install tensorboard"
+        ) from error
+    try:
+        with SummaryWriter(str(folder)) as writer:
+            for row in rows:
+                for name in row.keys() - {"events"}:
+                    writer.add_scalar(name, row[name], int(row["events"]))
+    except OSError as error:
+        raise TrainingError(f"cannot write into {folder}: {error}") from error
+
+
+def draw(rows: Rows, path: Path) -> None:
     """Draw training loss, validation loss and ten times the accuracy over the epochs.
 
     Args:

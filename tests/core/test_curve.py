@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core import plot
+from core import curve
 from core.errors import TrainingError
 
 ROWS = [
@@ -15,11 +15,11 @@ ROWS = [
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:1]])
 def test_a_curve_becomes_a_picture(rows: list[dict[str, float]], tmp_path: Path) -> None:
-    plot.learning_curve(rows, tmp_path / "curve.png")
+    curve.draw(rows, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", ["curve.music", "nowhere/curve.png"])
 def test_a_picture_that_cannot_be_written_is_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot draw"):
-        plot.learning_curve(ROWS, tmp_path / name)
+        curve.draw(ROWS, tmp_path / name)
