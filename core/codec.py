@@ -1,7 +1,7 @@
 """Events as tokens and back; owns the three vocabularies: note, velocity and time-bin.
 
-The bins are data, not code: a codec is a value that travels in the checkpoint, and a codec with
-other bins (the textbook's twelve uniform ones, say) is another value of the same class.
+The bins are data, not code: a codec is a value that travels in the checkpoint, and the textbook's
+twelve uniform bins are another value of the same class.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Codec:
     lowest_pitch: int = 0  # the pitch of note 0
     notes: int = 128
     edges_s: tuple[float, ...]  # lower edge of each bin, rising from 0; the last bin is open
-    values_s: tuple[float, ...]  # what each bin decodes to, inside its bin
+    values_s: tuple[float, ...]  # what each bin decodes to, rising; inside its bin, if time counts
 
     velocities = 128  # all of MIDI's; not a choice
 
@@ -50,13 +50,11 @@ class Codec:
         if not 2 <= len(self.edges_s) <= 256 or len(self.edges_s) != len(self.values_s):
             raise ValueError("a codec needs 2 to 256 time bins, each with one value")
         edges = np.array([*self.edges_s, np.inf])
-        values = np.array(self.values_s)
+        values = np.array([*self.values_s, np.inf])
         if edges[0] != 0 or not (np.diff(edges) > 0).all() or not np.isfinite(edges[:-1]).all():
             raise ValueError("a codec's time bins must rise from 0")
-        if not (np.isfinite(values).all() and (edges[:-1] <= values).all()):
-            raise ValueError("a time bin must decode to a delta of its own")
-        if not (values < edges[1:]).all():
-            raise ValueError("a time bin must decode to a delta of its own")
+        if values[0] < 0 or not (np.diff(values) > 0).all() or not np.isfinite(values[:-1]).all():
+            raise ValueError("what a codec's time bins decode to must rise from 0 or more")
 
     @property
     def time_bins(self) -> int:
@@ -72,6 +70,29 @@ class Codec:
         return cls(
             edges_s=(0.0, *map(float, edges_s)),
             values_s=(0.0, *map(float, means_s), float(edges_s[-1])),
+        )
+
+    @classmethod
+    def uniform(cls, deltas_s: NDArray[np.float64]) -> Self:
+        """The textbook's codec for a file: 89 notes, and 12 time bins up to the longest gap.
+
+        Bin 0 is a gap of 0, bin k holds `int((gap - shortest) / interval + 1) == k`, ten equal
+        intervals from the shortest to the longest. Bins decode to k intervals beyond the shortest
+        gap: to their upper edge, so that music gets longer each time it is encoded and decoded.
+
+        Raises:
+            ValueError: there are no two gaps of different length.
+        """
+        gaps_s = deltas_s[deltas_s > 0]
+        if not len(gaps_s) or gaps_s.min() == gaps_s.max():
+            raise ValueError("uniform time bins need two gaps of different length")
+        shortest_s, longest_s = float(gaps_s.min()), float(gaps_s.max())
+        interval_s = (longest_s - shortest_s) / 10
+        return cls(
+            lowest_pitch=24,
+            notes=89,
+            edges_s=(0.0, *(shortest_s + k * interval_s for k in range(10)), longest_s),
+            values_s=(0.0, *(shortest_s + k * interval_s for k in range(1, 12))),
         )
 
     def fitted(self, deltas_s: NDArray[np.float64]) -> Codec:

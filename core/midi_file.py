@@ -7,7 +7,7 @@ that a hostile file, a million notes on one key, takes no longer than any of its
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -65,15 +65,31 @@ def read(path: Path | str, *, pedal: bool = True, percussion: bool = False) -> E
     Raises:
         MidiFileError: the file cannot be read, is broken, has no notes, or lasts over a day.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(smf.MAX_BYTES + 1)
-        return events(smf.parse(data), pedal=pedal, percussion=percussion)
-    except OSError as error:
-        raise MidiFileError(f"cannot read {path}: {error.strerror}") from error
-    except smf.BrokenError as error:
-        raise MidiFileError(f"cannot read {path}: {error}") from error
+    return _read(path, lambda file: events(file, pedal=pedal, percussion=percussion))
+
+
+def read_note_ons(path: Path | str, *, channel: int = 0) -> Events:
+    """Read the bare note_on messages of one channel, all tracks merged, as the textbook does.
+
+    One with velocity 0 counts as a release. note_off messages and the pedal are not looked at, and
+    nothing is mended: keys may be struck twice, released while silent, or never released. The
+    first delta is the time since the start of the file.
+
+    Raises:
+        MidiFileError: the file cannot be read, is broken, or has no such message.
+    """
+
+    def note_ons(file: smf.File) -> Events:
+        heard = []
+        for messages, at_s in _timed(file):
+            wanted = messages.status == 0x90 | channel
+            heard.append((at_s[wanted], messages.data1[wanted], messages.data2[wanted]))
+        at_s, pitch, velocity = map(np.concatenate, zip(*heard, strict=True))
+        if not len(at_s):
+            raise smf.BrokenError(f"it has no note_on message on channel {channel + 1}")
+        return Events(np.diff(at_s, prepend=0.0), pitch, velocity)
+
+    return _read(path, note_ons)
 
 
 def write(path: Path | str, messages: Iterable[tuple[int, bytes]]) -> None:
@@ -108,6 +124,19 @@ def write(path: Path | str, messages: Iterable[tuple[int, bytes]]) -> None:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def _read(path: Path | str, meaning: Callable[[smf.File], Events]) -> Events:
+    """Raises MidiFileError, which names the file, whatever goes wrong."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(smf.MAX_BYTES + 1)
+        return meaning(smf.parse(data))
+    except OSError as error:
+        raise MidiFileError(f"cannot read {path}: {error.strerror}") from error
+    except smf.BrokenError as error:
+        raise MidiFileError(f"cannot read {path}: {error}") from error
 
 
 def events(file: smf.File, *, pedal: bool = True, percussion: bool = False) -> Events:

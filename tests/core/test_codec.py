@@ -11,13 +11,8 @@ from core.codec import Codec, Token
 from core.events import Event, Events
 
 OURS = Codec.log_spaced()
-# The textbook's: 89 notes from 24, twelve bins, uniform up to the longest gap of its file.
-BOOK = Codec(
-    lowest_pitch=24,
-    notes=89,
-    edges_s=(0.0, 0.01, *(0.01 + 0.2 * k for k in range(1, 11))),
-    values_s=(0.0, *(0.01 + 0.2 * k + 0.1 for k in range(11))),
-)
+GAPS_S = np.array([0.0, 0.5, 0.1, 2.1, 0.3, 0.0])  # shortest 0.1, longest 2.1: intervals of 0.2
+BOOK = Codec.uniform(GAPS_S)
 
 deltas = st.floats(min_value=0, max_value=20)
 events = st.builds(Event, deltas, st.integers(0, 127), st.integers(0, 127))
@@ -61,10 +56,47 @@ def test_pitches_outside_a_narrow_codec_are_left_out_and_time_goes_on() -> None:
     stream = Events.of([Event(0.0, 60, 90), Event(0.3, 120, 90), Event(0.3, 64, 90)])
     decoded = list(BOOK.decode_all(BOOK.encode_all(stream)))
     assert [event.pitch for event in decoded] == [60, 64]
-    assert decoded[1].delta_s == pytest.approx(0.6, abs=0.1)
+    assert decoded[1].delta_s == BOOK.decode(BOOK.encode(Event(0.6, 64, 90))).delta_s
     assert not BOOK.holds(120)
     with pytest.raises(ValueError, match="120"):
         BOOK.encode(Event(0.0, 120, 90))
+
+
+@pytest.mark.parametrize(
+    ("delta_s", "time_bin", "decoded_s"),
+    [
+        (0.0, 0, 0.0),
+        (0.05, 0, 0.0),  # shorter than any gap of the file
+        (0.1, 1, 0.3),
+        (0.29, 1, 0.3),
+        (0.31, 2, 0.5),
+        (1.0, 5, 1.1),
+        (2.09, 10, 2.1),
+        (2.1, 11, 2.3),
+        (9.0, 11, 2.3),
+    ],
+)
+def test_the_textbooks_bins_are_uniform_and_decode_to_their_upper_edge(
+    delta_s: float, time_bin: int, decoded_s: float
+) -> None:
+    event = Event(delta_s, 24, 1)
+    assert BOOK.encode(event) == Token(0, 1, time_bin)
+    assert BOOK.decode(BOOK.encode(event)).delta_s == pytest.approx(decoded_s)
+
+
+def test_the_textbooks_bins_are_those_of_its_formula() -> None:
+    deltas_s = np.random.default_rng(2).exponential(0.3, 5000)
+    shortest_s, interval_s = deltas_s.min(), (deltas_s.max() - deltas_s.min()) / 10
+    codec = Codec.uniform(deltas_s)
+    for delta_s in deltas_s[deltas_s < deltas_s.max()]:
+        by_formula = int((delta_s - shortest_s) / interval_s + 1)
+        assert codec.encode(Event(delta_s, 60, 90)).time_bin == by_formula
+
+
+@pytest.mark.parametrize("gaps_s", [[], [0.0, 0.0], [0.0, 0.5, 0.5]])
+def test_uniform_bins_need_gaps_that_differ(gaps_s: list[float]) -> None:
+    with pytest.raises(ValueError, match="two gaps of different length"):
+        Codec.uniform(np.array(gaps_s))
 
 
 @pytest.mark.parametrize("codec", [OURS, BOOK])
@@ -80,6 +112,8 @@ def test_a_codec_survives_json(codec: Codec) -> None:
         {"edges_s": [0.0]},
         {"edges_s": [0.0, 2.0, 1.0], "values_s": [0.0, 2.0, 1.0]},
         {"values_s": [float("nan")] * 64},
+        {"values_s": [0.5] * 64},
+        {"values_s": [-1.0, *range(1, 64)]},
         {"edges_s": None},
         {"notes": "many"},
     ],
