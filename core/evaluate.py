@@ -64,7 +64,7 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
     streams = min(STREAMS, len(pieces))
     state = model.silence(streams)
     sums, right, events, onsets = np.zeros(3), 0, 0, 0
-    widths_ms = torch.from_numpy(_widths_ms(corpus.codec))
+    log_width = np.log(widths_ms(corpus.codec))
     log_widths = 0.0
     for batch in Streams(corpus, pieces, streams, STEPS, seed=0).once():
         logits, targets, state = predict(model, batch, state)
@@ -74,9 +74,7 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
             right += int((choices.argmax(-1) == targets[..., index])[real].sum())
         events += int(batch.real.sum())
         onsets += int((batch.targets[..., 1] > 0)[batch.real].sum())
-        log_widths += float(
-            widths_ms[torch.from_numpy(batch.targets[..., 2][batch.real])].log().sum()
-        )
+        log_widths += float(log_width[batch.targets[..., 2][batch.real]].sum())
     model.train(was_training)
     note, velocity, time = map(float, sums / events)
     return Score(
@@ -103,7 +101,7 @@ def losses(logits: Logits, targets: Tensor) -> list[Tensor]:
     ]
 
 
-def _widths_ms(codec: Codec) -> NDArray[np.float64]:
+def widths_ms(codec: Codec) -> NDArray[np.float64]:
     """[time_bins]; at least the resolution. The open last bin is as wide as its mean says.
 
     An exponential density from the bin's edge, with the bin's mean, is on average as improbable
@@ -111,5 +109,5 @@ def _widths_ms(codec: Codec) -> NDArray[np.float64]:
     """
     tail_s = math.e * max(codec.values_s[-1] - codec.edges_s[-1], RESOLUTION_S)
     widths_s = np.append(np.diff(codec.edges_s), tail_s)
-    widths_ms: NDArray[np.float64] = np.maximum(widths_s, RESOLUTION_S) / RESOLUTION_S
-    return widths_ms
+    widths: NDArray[np.float64] = np.maximum(widths_s, RESOLUTION_S) / RESOLUTION_S
+    return widths

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -71,7 +72,7 @@ def by_frequency(music: Music, held_out: dict[str, Music]) -> Row:
         )
         density = time_ + float(log_widths[tokens[:, 2]].mean())
         onsets = float((tokens[:, 1] > 0).mean())
-        row[name] = Score(note, velocity, time_, density, onsets).bits_per_note
+        row[name] = Score(note, velocity, time_, density, onsets, math.nan).bits_per_note
     return row
 
 

@@ -8,6 +8,7 @@ The target's pitch is that of the input, which the textbook mixes up.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -97,7 +98,8 @@ def score(network: Textbook, codec: Codec, pieces: Pieces) -> Score:
     )
     targets = tokens[starts + WINDOW]
     log_widths = float(np.log(evaluate.widths_ms(codec))[targets[:, 2]].mean())
-    return Score(note, velocity, time_, time_ + log_widths, float((targets[:, 1] > 0).mean()))
+    onsets = float((targets[:, 1] > 0).mean())
+    return Score(note, velocity, time_, time_ + log_widths, onsets, math.nan)
 
 
 def _windows(pieces: Pieces) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
