@@ -9,6 +9,7 @@ is first imported (see composer).
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import NamedTuple
 
@@ -20,11 +21,8 @@ from core.codec import Token
 
 Floats = NDArray[np.float32]
 
-# The last row of each embedding stands for 'before the first event'.
-START = Token(-1, -1, -1)
-
 IMPOSSIBLE = np.float32(-20)  # as in core.model, which cannot be imported here
-_EPSILON = np.float32(1e-5)  # torch's in its layer norm
+_EPSILON = 1e-5  # torch's in its layer norm
 
 
 class Snapshot(NamedTuple):
@@ -63,21 +61,33 @@ class Engine:
             _by_gate(weights[f"lstm.bias_ih_l{k}"] + weights[f"lstm.bias_hh_l{k}"])
             for k in range(layers)
         ]
-        # What the outputs of the LSTM and the event itself say to the heads. The layer norm's
-        # scale and shift go into the weights; what is left of it is done at each step.
-        self._heads: Floats = weights["hidden.weight"] * weights["norm.weight"]
+        # What the outputs of the LSTM and the event itself say to the heads. Of the layer norm,
+        # scale and shift go into the weights, and so does taking the mean away: from the rows
+        # instead of the outputs. Only the division by the deviation is left to each step.
+        heads = weights["hidden.weight"] * weights["norm.weight"]
+        self._heads: Floats = heads - heads.mean(axis=1, keepdims=True)
         head_bias = weights["hidden.weight"] @ weights["norm.bias"] + weights["hidden.bias"]
+        self._mean: Floats = np.full(size, 1 / size, np.float32)
+
+        # One table of all that a step can be told, a row each: the note, the velocity, the time,
+        # and of every note that it sounds, and how much of log(1 + its age).
         leads_to = np.vstack([from_input[0], weights["past.weight"]]).T
-        self._note_rows: Floats = weights["note_embedding.weight"] @ leads_to
-        self._velocity_rows: Floats = weights["velocity_embedding.weight"] @ leads_to
-        self._time_rows: Floats = weights["time_embedding.weight"] @ leads_to
-        self._time_rows += np.concatenate([biases[0], head_bias])
-        # [notes, 2, ...]: that the note sounds, and how much of log(1 + its age).
-        told = weights["sounding.weight"].T @ leads_to
-        self._sounding_rows = np.ascontiguousarray(
-            told.reshape(2, codec.notes, -1).transpose(1, 0, 2)
+        times = weights["time_embedding.weight"] @ leads_to
+        times += np.concatenate([biases[0], head_bias])
+        sounding = (weights["sounding.weight"].T @ leads_to).reshape(2, codec.notes, -1)
+        self._rows: Floats = np.concatenate(
+            [
+                weights["note_embedding.weight"] @ leads_to,
+                weights["velocity_embedding.weight"] @ leads_to,
+                times,
+                sounding.transpose(1, 0, 2).reshape(2 * codec.notes, -1),
+            ]
         )
-        self._row: Floats = np.zeros(4 * size + 4 * config.head_size, np.float32)
+        self._velocities_at = codec.notes + 1
+        self._times_at = self._velocities_at + codec.velocities + 1
+        self._sounding_at = self._times_at + codec.time_bins + 1
+        self._told: Floats = np.empty((3 + 2 * codec.notes, self._rows.shape[1]), np.float32)
+        self._row: Floats = np.zeros(self._rows.shape[1], np.float32)
         self._biases = [self._row[: 4 * size], *biases[1:]]
         self._past = self._row[4 * size :]
 
@@ -85,11 +95,24 @@ class Engine:
         self._sigmoids = self._gates[: 3 * size]
         self._in, self._forget, self._out, self._candidate = self._gates.reshape(4, size)
 
-        self._weights = {
-            name: weight
-            for name, weight in weights.items()
-            if not name.startswith("lstm.") and "_embedding." not in name
-        }
+        self._time = weights["time.weight"], weights["time.bias"]
+        self._strike = weights["note.weight"], weights["note.bias"]
+        # A row of each note and, below them, of each age.
+        self._release: Floats = np.vstack(
+            [weights["release.weight"], weights["release_by_age.weight"]]
+        )
+        self._release_bias = weights["release.bias"]
+        self._velocity = weights["velocity.weight"].copy(), weights["velocity.bias"].copy()
+        for part in self._velocity:
+            part[0] = 0
+        self._velocity[1][0] = IMPOSSIBLE  # a release has no velocity, and no other event has 0
+        self._released: Floats = np.full_like(self._velocity[1], IMPOSSIBLE)
+        self._released[0] = 0
+        self._note_from_time = weights["note_from_time.weight"]
+        self._release_from_time = weights["release_from_time.weight"]
+        self._velocity_from_time = weights["velocity_from_time.weight"]
+        self._velocity_from_note = weights["velocity_from_note.weight"]
+
         self._hidden: Floats | None = None  # [4, head size], once a step is asked what comes next
         self._struck_s: dict[int, float] = {}
         self._clock_s = 0.0
@@ -100,27 +123,30 @@ class Engine:
         self._state.fill(0)
         self._struck_s.clear()
         self._clock_s = 0.0
-        self._advance(START)
+        # START, the last row of each table.
+        self._advance([self._velocities_at - 1, self._times_at - 1, self._sounding_at - 1])
 
     def step(self, token: Token) -> None:
         """Hear one event."""
-        self._clock_s += self._seconds[token.time_bin]
-        if token.velocity:
-            self._struck_s[token.note] = self._clock_s
+        note, velocity, time_bin = token
+        self._clock_s += self._seconds[time_bin]
+        if velocity:
+            self._struck_s[note] = self._clock_s
         else:
-            self._struck_s.pop(token.note, None)
-        self._advance(token)
+            self._struck_s.pop(note, None)
+        self._advance([note, self._velocities_at + velocity, self._times_at + time_bin])
 
-    def _advance(self, token: Token) -> None:
-        row, gates = self._row, self._gates
-        np.add(self._note_rows[token.note], self._velocity_rows[token.velocity], out=row)
-        row += self._time_rows[token.time_bin]
-        if self._struck_s:
-            told = np.ones((len(self._struck_s), 2), np.float32)
-            told[:, 1] = self._clock_s - np.array(list(self._struck_s.values()))
-            np.log1p(told[:, 1], out=told[:, 1])
-            rows = self._sounding_rows[list(self._struck_s)]
-            row += told.reshape(-1) @ rows.reshape(-1, len(row))
+    def _advance(self, rows: list[int]) -> None:
+        """Step by the event that these rows of the table tell of."""
+        weights, clock_s = [1.0] * len(rows), self._clock_s
+        for note, struck_s in self._struck_s.items():
+            sounds = self._sounding_at + 2 * note
+            rows += (sounds, sounds + 1)
+            weights += (1.0, math.log1p(clock_s - struck_s))
+        # Unless told to clip, numpy takes into a copy of `out`.
+        told = self._rows.take(rows, axis=0, out=self._told[: len(rows)], mode="clip")
+        np.dot(np.array(weights, np.float32), told, out=self._row)
+        gates = self._gates
         for matrix, inputs, bias, cell, output in zip(
             self._matrices, self._inputs, self._biases, self._cells, self._outputs, strict=True
         ):
@@ -138,13 +164,11 @@ class Engine:
 
     def time_logits(self) -> Floats:
         """float32 [time bins]: how long until the next event."""
-        hidden, _, _, _ = self._known()
-        return self._score("time", hidden)
+        return _scores(self._time, self._known()[0].copy())
 
     def note_logits(self, time_bin: int) -> Floats:
         """float32 [notes]: which note, given when; struck if it is silent, else released."""
-        _, hidden, _, _ = self._known()
-        logits = self._score("note", hidden + self._weights["note_from_time.weight"][time_bin])
+        logits = _scores(self._strike, self._known()[1] + self._note_from_time[time_bin])
         if self._struck_s:
             notes = list(self._struck_s)
             logits[notes] = self._release_logits(notes, time_bin)
@@ -152,14 +176,17 @@ class Engine:
 
     def _release_logits(self, notes: list[int], time_bin: int) -> Floats:
         """float32 [len(notes)]: how likely each is to be released, at the age it has by then."""
-        hidden = self._known()[2] + self._weights["release_from_time.weight"][time_bin]
-        np.maximum(hidden, 0, out=hidden)
         clock_s, delta_s, edges_s = self._clock_s, self._seconds[time_bin], self._edges_s
+        ages_at = len(self._release_bias) - 1
         ages = [
-            bisect_right(edges_s, clock_s - self._struck_s[note] + delta_s) - 1 for note in notes
+            ages_at + bisect_right(edges_s, clock_s - struck_s + delta_s)
+            for struck_s in self._struck_s.values()
         ]
-        rows = self._weights["release.weight"][notes] + self._weights["release_by_age.weight"][ages]
-        logits: Floats = rows @ hidden + self._weights["release.bias"][notes]
+        hidden = self._known()[2] + self._release_from_time[time_bin]
+        np.maximum(hidden, 0, out=hidden)
+        of_each = np.dot(self._release.take(notes + ages, axis=0), hidden)
+        logits: Floats = of_each[: len(notes)] + of_each[len(notes) :]
+        logits += self._release_bias[notes]
         return logits
 
     def velocity_logits(self, time_bin: int, note: int) -> Floats:
@@ -167,15 +194,10 @@ class Engine:
         only be released.
         """
         if note in self._struck_s:
-            logits = np.full_like(self._weights["velocity.bias"], IMPOSSIBLE)
-            logits[0] = 0
-            return logits
-        _, _, _, hidden = self._known()
-        from_time = self._weights["velocity_from_time.weight"][time_bin]
-        from_note = self._weights["velocity_from_note.weight"][note]
-        logits = self._score("velocity", hidden + from_time + from_note)
-        logits[0] = IMPOSSIBLE
-        return logits
+            return self._released.copy()
+        hidden = self._known()[3] + self._velocity_from_time[time_bin]
+        hidden += self._velocity_from_note[note]
+        return _scores(self._velocity, hidden)
 
     def snapshot(self) -> Snapshot:
         """What `restore` takes back."""
@@ -192,17 +214,22 @@ class Engine:
         """float32 [4, head size]: what each head goes by: time, note, release, velocity."""
         if self._hidden is None:
             output = self._outputs[-1]
-            centred = output - output.mean()
-            centred /= np.sqrt(centred @ centred / np.float32(len(centred)) + _EPSILON)
-            hidden = self._heads @ centred
+            mean = float(np.dot(output, self._mean))
+            variance = float(np.dot(output, output)) / len(output) - mean * mean
+            hidden = np.dot(self._heads, output)
+            hidden *= np.float32(1 / math.sqrt(max(variance, 0.0) + _EPSILON))
             hidden += self._past
             self._hidden = hidden.reshape(4, -1)
         return self._hidden
 
-    def _score(self, head: str, hidden: Floats) -> Floats:
-        logits: Floats = self._weights[f"{head}.weight"] @ np.maximum(hidden, 0)
-        logits += self._weights[f"{head}.bias"]
-        return logits
+
+def _scores(head: tuple[Floats, Floats], hidden: Floats) -> Floats:
+    """The last layer of a head: its matrix and bias. Overwrites `hidden`."""
+    matrix, bias = head
+    np.maximum(hidden, 0, out=hidden)
+    logits: Floats = np.dot(matrix, hidden)
+    logits += bias
+    return logits
 
 
 def _by_gate(rows: Floats) -> Floats:

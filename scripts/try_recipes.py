@@ -122,7 +122,6 @@ UNCERTAIN = {"core.model._velocity": any_velocity}
 VARIANTS: dict[str, Variant] = {
     OURS: Variant(),
     "ours, seed 1": Variant(recipe={"seed": 1}),
-    "ours, seed 2": Variant(recipe={"seed": 2}),
     "not told what sounds": Variant(
         patches={"core.model.Model._ages_s": nothing_sounds, **UNCERTAIN}
     ),

@@ -12,7 +12,7 @@ from core.checkpoint import Checkpoint
 from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
-from realtime.engine import START, Engine, Snapshot
+from realtime.engine import Engine, Snapshot
 from realtime.performer import (
     BEHIND_NS,
     BREATH_NS,
@@ -57,8 +57,7 @@ class Overheard(Engine):
 
     def step(self, token: Token) -> None:
         super().step(token)
-        if token != START:
-            self.stream.append(token)
+        self.stream.append(token)
 
     def snapshot(self) -> Snapshot:
         self._streams.append((super().snapshot(), list(self.stream)))
