@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from core.errors import ComposerError, PortError
 from realtime import wire
-from realtime.wire import Record
+from realtime.wire import Outbox, Record
 
 STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
 
@@ -39,6 +39,7 @@ class Child:
         self.module = module
         self._down = cast(IO[bytes], self.process.stdin)
         self._up = cast(IO[bytes], self.process.stdout)
+        self._outbox: Outbox | None = None  # until it has its orders
 
     def begin(self, orders: dict[str, Any], inbox: SimpleQueue[Arrival]) -> dict[str, Any]:
         """Give it its orders, wait until it is ready, and from then on fill the inbox.
@@ -69,6 +70,7 @@ class Child:
     def _greeted(self, orders: dict[str, Any]) -> dict[str, Any]:
         try:
             wire.greet(self._down, orders)
+            self._outbox = Outbox(self._down.fileno())
             answer = wire.greeting(self._up)
         except (OSError, EOFError, ValueError) as error:
             raise ComposerError(f"{self.module} went without a word") from error
@@ -81,10 +83,13 @@ class Child:
             inbox.put(Arrival(self, record))
         inbox.put(Arrival(self, None))
 
-    def send(self, record: Record) -> None:
-        with suppress(OSError):  # it is gone: its end reaches the inbox
-            self._down.write(wire.pack(record))
-            self._down.flush()
+    def send(self, record: Record) -> bool:
+        """Never waits. False when it is gone, or has left some thousand records unread."""
+        if self._outbox is None:
+            return False
+        lost = self._outbox.lost
+        self._outbox.write(record)
+        return self._outbox.lost == lost
 
     def close(self) -> None:
         """End it: it sees its pipe close, and has a moment to go."""

@@ -14,8 +14,9 @@ import typer
 
 from core.errors import ComposerError, SettingsError
 from realtime import ports, service
-from realtime.clock import RealClock
+from realtime.clock import NS_PER_S, RealClock
 from realtime.daemon import Daemon, Orders
+from realtime.scheduler import MAX_NOTE_NS
 from realtime.terminal import begun, live_line, log
 
 REHEARSAL = "none"
@@ -116,6 +117,9 @@ def _composerd(
     api: Annotated[
         str | None, typer.Option(help="MIDI system: alsa, jack, core, winmm. Default: any.")
     ] = None,
+    max_note: Annotated[
+        float, typer.Option(help="Seconds, pedal included, after which a note is released.", min=1)
+    ] = MAX_NOTE_NS / NS_PER_S,
     on_port_loss: Annotated[
         OnPortLoss, typer.Option(help="When the output port goes: wait until it is back, or exit.")
     ] = OnPortLoss.WAIT,
@@ -158,6 +162,7 @@ def _composerd(
             "rehearse": port is None,
             "input": input_,
             "api": api,
+            "max_note_s": max_note,
         },
         composer=_composer_orders(
             model=model,

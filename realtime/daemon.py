@@ -142,10 +142,14 @@ class Daemon:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
         children = [self._composer] if self._lost else [self._composer, self._player]
         names = [child.module for child in children]
+        hung = self._pulse.hung(names)
         to_ask = self._pulse.to_ask(names, now_ns)
         for child in children:
-            if child.module in to_ask:
-                child.send(Record(Kind.PING))
+            if child.module in hung:
+                self._log(f"{child.module} hangs; starting another one")
+                child.process.kill()
+            elif child.module in to_ask:
+                self._tell(child, Record(Kind.PING))
         if self._pulse.beats(names, now_ns, excused=self._lost or self._listening):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
@@ -167,23 +171,32 @@ class Daemon:
             self._listening = False
             if not self._lost:
                 self._possible.leaving(record.message)
-                self._player.send(record)
+                self._tell(self._player, record)
         elif record.kind is Kind.HUSH:
             self._listening = True
             self._epoch = record.epoch
             if not self._lost:
-                self._player.send(record)
+                self._tell(self._player, record)
         elif record.kind is Kind.SENT:
             self._sent(record)
+        elif record.kind is Kind.PONG:
+            if child is self._composer and not self._lost:
+                self._tell(self._player, record)
         elif record.kind is Kind.DROPPED:
             self.report.dropped += 1
         elif record.kind is Kind.HEARD:
             self._past.append((record.at_ns, record.message))
-            self._composer.send(record)
+            self._tell(self._composer, record)
         elif record.kind is Kind.DEAF:
-            self._composer.send(record)
+            self._tell(self._composer, record)
         elif record.kind is Kind.LOST:
             self._lose()
+
+    def _tell(self, child: Child, record: Record) -> None:
+        """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
+        # The human may be faster than the composer reads: what it does not hear is lost.
+        if not child.send(record) and record.kind is not Kind.HEARD:
+            child.process.kill()
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -192,7 +205,7 @@ class Daemon:
             raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
         self._log(f"port {port} is gone; waiting until it is back")
         self._lost = True
-        self._composer.send(Record(Kind.PAUSE, at_ns=self._clock.now_ns()))
+        self._tell(self._composer, Record(Kind.PAUSE, at_ns=self._clock.now_ns()))
         self._player.close()
         self._await_port()
 
@@ -214,8 +227,8 @@ class Daemon:
         self._lost = False
         self.greeting |= greeting
         # The new player counts epochs from 0, and has not been told of the last one.
-        self._player.send(Record(Kind.HUSH, epoch=self._epoch))
-        self._composer.send(Record(Kind.RESUME))
+        self._tell(self._player, Record(Kind.HUSH, epoch=self._epoch))
+        self._tell(self._composer, Record(Kind.RESUME))
 
     def _replace(self, dead: Child) -> None:
         """Start another process for one that died, and go on from what sounded."""
@@ -236,13 +249,13 @@ class Daemon:
         else:
             self._epoch += 1
             if not self._lost:
-                self._player.send(Record(Kind.HUSH, epoch=self._epoch))
+                self._tell(self._player, Record(Kind.HUSH, epoch=self._epoch))
             past = [(at_ns, message.hex()) for at_ns, message in self._past]
             orders = self._orders.composer | {"epoch": self._epoch, "past": past}
             self._composer = Child("realtime.composer")
             self._composer.begin(orders, self._inbox)
             if self._lost:
-                self._composer.send(Record(Kind.PAUSE, at_ns=now_ns))
+                self._tell(self._composer, Record(Kind.PAUSE, at_ns=now_ns))
 
     def _successor_orders(self) -> dict[str, Any]:
         return self._orders.player | {"sounding": self._possible.sounding}
@@ -260,7 +273,7 @@ class Daemon:
         """The composer first, so that nothing new comes; then the player, which releases all."""
         systemd.notify("STOPPING=1")
         self._composer.close()
-        self._player.send(Record(Kind.STOP))
+        self._tell(self._player, Record(Kind.STOP))
         self._drain()
         self._player.close()
         if self._player.process.returncode != 0 and self._possible.sounding:

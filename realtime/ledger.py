@@ -1,4 +1,4 @@
-"""What is sounding, per channel and pitch, and which messages end it. Knows no port and no time."""
+"""What is sounding, per channel and pitch, and which messages end it. Knows no port, no clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._sounding: dict[tuple[int, int], None] = {}  # a set that keeps its order
+        self._sounding: dict[tuple[int, int], int] = {}  # struck at, in that order
+        self._pedals: set[int] = set()  # channels whose pedal is down
+        self._pedalled: dict[int, int] = {}  # of what only a pedal holds, the first strike
         self._channels: set[int] = set()
 
     @property
@@ -28,16 +30,40 @@ class Ledger:
         """Whether the note that a note message strikes or releases is sounding."""
         return _note(message) in self._sounding
 
-    def leaving(self, message: bytes) -> None:
-        """Call before sending any message."""
-        self._channels.add(message[0] & 0x0F)
+    def leaving(self, message: bytes, now_ns: int = 0) -> None:
+        """Call before sending any message; `now_ns` is for `overlong` alone."""
+        channel = message[0] & 0x0F
+        self._channels.add(channel)
         if is_onset(message):
-            self._sounding[_note(message)] = None
+            self._sounding[_note(message)] = now_ns
+        elif _pedal(message) is True:
+            self._pedals.add(channel)
 
     def left(self, message: bytes) -> None:
         """Call after sending any message."""
+        channel = message[0] & 0x0F
         if is_release(message):
-            self._sounding.pop(_note(message), None)
+            struck_ns = self._sounding.pop(_note(message), None)
+            if struck_ns is not None and channel in self._pedals:
+                self._pedalled[channel] = min(struck_ns, self._pedalled.get(channel, struck_ns))
+        elif _pedal(message) is False:
+            self._pedals.discard(channel)
+            self._pedalled.pop(channel, None)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """When the note that has sounded longest, by key or pedal, was struck."""
+        return min((*self._sounding.values(), *self._pedalled.values()), default=None)
+
+    def overlong(self, since_ns: int) -> list[bytes]:
+        """What ends the notes that have sounded since `since_ns` or longer, by key or pedal."""
+        notes = [note for note, struck_ns in self._sounding.items() if struck_ns <= since_ns]
+        pedals = {channel for channel, _ in notes if channel in self._pedals}
+        pedals |= {channel for channel, ns in self._pedalled.items() if ns <= since_ns}
+        return [
+            *(note_off(channel, pitch) for channel, pitch in notes),
+            *(control_change(channel, SUSTAIN_PEDAL, 0) for channel in sorted(pedals)),
+        ]
 
     def releases(self) -> list[bytes]:
         """A release for every sounding note."""
@@ -57,3 +83,9 @@ class Ledger:
 
 def _note(message: bytes) -> tuple[int, int]:
     return message[0] & 0x0F, message[1]
+
+
+def _pedal(message: bytes) -> bool | None:
+    """True when it presses the sustain pedal, False when it lifts it."""
+    is_pedal = message[0] & 0xF0 == 0xB0 and message[1] == SUSTAIN_PEDAL
+    return message[2] >= 64 if is_pedal else None

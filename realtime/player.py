@@ -8,7 +8,8 @@ anyone who reads. However it ends, what sounds is released first.
 The first line down is {"port", "input", "api", ...}: names or null, `port` null for a
 rehearsal without one; "sounding", what a former player may have left so, [[channel, pitch], ...];
 "rehearse", whether to go without ports where there is no MIDI system; "wait", whether to wait for
-ports that are not there, and "existing", whether to make no virtual one in their place.
+ports that are not there, and "existing", whether to make no virtual one in their place;
+"max_note_s", after which a note is released.
 The first line up is what was opened and granted, or {"error": one line for the musician}.
 """
 
@@ -26,7 +27,7 @@ from realtime import priority, wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.ledger import Ledger
 from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
-from realtime.scheduler import Scheduler
+from realtime.scheduler import MAX_NOTE_NS, Scheduler
 from realtime.wire import Inbox, Kind, Outbox, Record
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
@@ -34,6 +35,10 @@ QUIET_NS = 5 * NS_PER_MS  # to look takes less
 # What is sent right after opening a port, or right before closing it, is lost: wait two periods
 # of the sound server. Two of 1,024 frames at 48 kHz are 43 ms.
 SETTLE_NS = 50 * NS_PER_MS
+# The composer, when it has nothing to play, is asked about once a second, and its answer comes
+# down to here. Silent for longer than this, it hangs or is stopped, or the daemon is: then who
+# would release what it struck?
+SILENT_NS = 4 * NS_PER_S
 HUNG_AFTER_S = 3  # a wait takes 1, closing a port whose server is dead another
 
 
@@ -108,9 +113,10 @@ def _perform(
             signal.signal(getattr(signal, name), lambda *_: inbox.hang_up())
     clock = RealClock(inbox)
     ledger = Ledger()
-    scheduler = Scheduler(clock, ledger, output.send, outbox.write)
+    max_note_ns = round(orders.get("max_note_s", MAX_NOTE_NS / NS_PER_S) * NS_PER_S)
+    scheduler = Scheduler(clock, ledger, output.send, outbox.write, max_note_ns)
     for channel, pitch in orders.get("sounding", ()):
-        ledger.leaving(wire.note_on(channel, pitch, 1))
+        ledger.leaving(wire.note_on(channel, pitch, 1), clock.now_ns())
     if keyboard:
         keyboard.listen(
             lambda message: outbox.write(Record(Kind.HEARD, message, at_ns=clock.now_ns()))
@@ -134,7 +140,8 @@ def _perform(
 
 
 def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -> None:
-    look_ns = clock.now_ns() + LOOK_EVERY_NS
+    heard_ns = clock.now_ns()
+    look_ns = heard_ns + LOOK_EVERY_NS
     while True:
         _still_alive()
         now_ns = clock.now_ns()
@@ -149,6 +156,8 @@ def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -
             look_ns = now_ns + LOOK_EVERY_NS
         if clock.wait_until(due_ns):
             for record in inbox.read():
+                if record.kind is not Kind.PING:  # which is the daemon's
+                    heard_ns = clock.now_ns()
                 if record.kind is Kind.PLAY:
                     scheduler.push(record)
                 elif record.kind is Kind.HUSH:
@@ -157,6 +166,8 @@ def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -
                     watch.report(Record(Kind.PONG))
                 elif record.kind is Kind.STOP:
                     return
+        elif clock.now_ns() >= heard_ns + SILENT_NS:
+            scheduler.hush(0)  # no new epoch: it may yet go on
         scheduler.run_due()
 
 

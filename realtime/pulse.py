@@ -12,6 +12,7 @@ from realtime.clock import NS_PER_S
 from realtime.wire import Kind
 
 ASK_AFTER_NS = NS_PER_S  # of silence, a process is asked whether it is there
+HUNG_BEATS = 3  # without an answer: it hangs, or is stopped
 GONE_AFTER_NS = 10 * NS_PER_S  # of silence, it is not
 # A model's longest delta is some 10 to 20 seconds; then there is the breath between two pieces.
 STILL_AFTER_NS = 60 * NS_PER_S
@@ -30,18 +31,18 @@ class Pulse:
         self._moved_ns = now_ns
         self._still_after_ns = round(STILL_AFTER_NS / min(tempo_scale, 1.0))
         self._heard_ns: dict[str, int] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, int] = {}  # how many beats ago
 
     def heard(self, process: str, kind: Kind, now_ns: int) -> None:
         self._heard_ns[process] = now_ns
-        self._asked.discard(process)
+        self._asked.pop(process, None)
         if kind in (Kind.SENT, Kind.HEARD):
             self._moved_ns = now_ns
 
     def began(self, process: str, now_ns: int) -> None:
         """Another one has taken the place of the one that died."""
         self._heard_ns[process] = now_ns
-        self._asked.discard(process)
+        self._asked.pop(process, None)
 
     def to_ask(self, processes: Iterable[str], now_ns: int) -> list[str]:
         """Those that have been silent and were not asked since: one question, not a full pipe."""
@@ -50,8 +51,17 @@ class Pulse:
             for process in processes
             if process not in self._asked and self._silence_ns(process, now_ns) >= ASK_AFTER_NS
         ]
-        self._asked.update(silent)
+        self._asked.update(dict.fromkeys(silent, 0))
         return silent
+
+    def hung(self, processes: Iterable[str]) -> list[str]:
+        """Those that have not answered for too long; call once a beat.
+
+        Counted in beats, not in time: after a stop of all of us, nobody is to blame.
+        """
+        for process in self._asked:
+            self._asked[process] += 1
+        return [process for process in processes if self._asked.get(process, 0) > HUNG_BEATS]
 
     def beats(self, processes: Iterable[str], now_ns: int, *, excused: bool) -> bool:
         """Whether all is well.

@@ -12,11 +12,12 @@ import itertools
 from collections.abc import Callable
 
 from core.errors import PortError
-from realtime.clock import NS_PER_MS, Clock
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock
 from realtime.ledger import Ledger
 from realtime.wire import Kind, Record, is_note, is_onset, is_release, note_off
 
 LATE_NS = 100 * NS_PER_MS  # an onset later than this is worse than none
+MAX_NOTE_NS = 30 * NS_PER_S  # no note sounds longer, whatever its composer does
 
 
 class Scheduler:
@@ -31,6 +32,7 @@ class Scheduler:
         send: takes one message to the port; may raise PortError.
         report: is told of each message, after all of its instant have left: a chord's notes
             leave close together.
+        max_note_ns: a note that has sounded so long, by key or pedal, is released.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Scheduler:
         ledger: Ledger,
         send: Callable[[bytes], None],
         report: Callable[[Record], None],
+        max_note_ns: int = MAX_NOTE_NS,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
         self._send = send
         self._report = report
+        self._max_note_ns = max_note_ns
         # heapq is not stable: a running number keeps equals first-in first-out.
         self._queue: list[tuple[int, int, Record]] = []
         self._numbers = itertools.count()
@@ -52,7 +56,13 @@ class Scheduler:
 
     @property
     def next_due_ns(self) -> int | None:
-        return self._queue[0][0] if self._queue else None
+        """When something leaves next, from the queue or because it has sounded for too long."""
+        due_ns = self._queue[0][0] if self._queue else None
+        oldest_ns = self._ledger.oldest_ns
+        if oldest_ns is None:
+            return due_ns
+        end_ns = oldest_ns + self._max_note_ns
+        return end_ns if due_ns is None else min(due_ns, end_ns)
 
     def push(self, record: Record) -> None:
         """Queue a PLAY record, unless it belongs to an epoch that is over."""
@@ -61,6 +71,7 @@ class Scheduler:
 
     def run_due(self) -> None:
         """Send all that is due now."""
+        self._end_overlong()
         while self._queue and self._queue[0][0] <= self._clock.now_ns():
             due_ns = self._queue[0][0]
             instant = []
@@ -73,8 +84,8 @@ class Scheduler:
 
     def run_until(self, end_ns: int) -> None:
         """Send all that becomes due until `end_ns`, and return then."""
-        while self._queue and self._queue[0][0] <= end_ns:
-            self._clock.wait_until(self._queue[0][0])
+        while (due_ns := self.next_due_ns) is not None and due_ns <= end_ns:
+            self._clock.wait_until(due_ns)
             self.run_due()
         self._clock.wait_until(end_ns)
 
@@ -100,6 +111,16 @@ class Scheduler:
             with contextlib.suppress(PortError):
                 self._leave(message, self._clock.now_ns())
         self._tell()
+
+    def _end_overlong(self) -> None:
+        now_ns, oldest_ns = self._clock.now_ns(), self._ledger.oldest_ns
+        if oldest_ns is None or now_ns < oldest_ns + self._max_note_ns:
+            return
+        try:
+            for message in self._ledger.overlong(now_ns - self._max_note_ns):
+                self._leave(message, now_ns)
+        finally:
+            self._tell()
 
     def _tell(self) -> None:
         untold, self._untold = self._untold, []
@@ -145,7 +166,7 @@ class Scheduler:
             self._leave(note_off(channel, pitch), record.due_ns)
 
     def _leave(self, message: bytes, due_ns: int) -> None:
-        self._ledger.leaving(message)
+        self._ledger.leaving(message, self._clock.now_ns())
         self._send(message)
         self._ledger.left(message)
         at_ns = self._clock.now_ns()

@@ -148,6 +148,24 @@ def test_a_process_that_is_killed_is_replaced_and_leaves_nothing_sounding(
     later.forget()
 
 
+@pytest.mark.parametrize("victim", ["composer", "player"])
+def test_a_process_that_hangs_is_replaced_and_leaves_nothing_sounding(
+    composerd: Composerd, listener, victim: str
+) -> None:
+    daemon = composerd("--port", "listener", "--rng", 3)
+    playing(daemon)
+    hung = children(daemon)[victim]
+    os.kill(hung, signal.SIGSTOP)
+    said_so_far(daemon, f"realtime.{victim} hangs")
+    time.sleep(3)
+    assert children(daemon)[victim] != hung
+    daemon.send_signal(signal.SIGTERM)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert "1 restarts" in output
+    assert not left_sounding(listener.heard())
+
+
 def test_a_process_that_dies_again_and_again_ends_it(composerd: Composerd, listener) -> None:
     daemon = composerd("--port", "listener", "--rng", 3)
     playing(daemon)

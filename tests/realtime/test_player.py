@@ -191,6 +191,21 @@ def test_the_terminals_ctrl_c_does_not_end_it(player: Player) -> None:
     assert player.sent(3) == CHORD
 
 
+def test_a_note_ends_after_the_longest_that_was_ordered(player: Player) -> None:
+    player.open(port=None, max_note_s=0.1)
+    player.play(*CHORD)
+    assert player.sent(6) == CHORD + RELEASES
+
+
+def test_a_composer_that_falls_silent_has_its_notes_released_and_may_go_on(player: Player) -> None:
+    player.open(port=None)
+    player.play(*CHORD)
+    player.send(Record(Kind.PING))  # the daemon is there, but that is no music
+    assert player.sent(6) == CHORD + RELEASES
+    player.play(*CHORD)
+    assert player.sent(3) == CHORD
+
+
 def test_nobody_reading_its_reports_does_not_stop_it(player: Player) -> None:
     player.open(port=None)
     for _ in range(40):

@@ -36,6 +36,15 @@ def test_a_process_that_does_not_answer_stops_the_heart() -> None:
     assert pulse.beats(("player",), GONE_AFTER_NS, excused=False)
 
 
+def test_one_that_lets_three_beats_pass_without_an_answer_hangs() -> None:
+    pulse = Pulse(0)
+    pulse.heard("player", Kind.SENT, ASK_AFTER_NS)
+    assert pulse.to_ask(BOTH, ASK_AFTER_NS) == ["composer"]
+    assert [pulse.hung(BOTH) for _ in range(4)] == [[], [], [], ["composer"]]
+    pulse.began("composer", 9 * ASK_AFTER_NS)
+    assert pulse.hung(BOTH) == []
+
+
 def test_one_that_has_taken_its_place_makes_it_beat_again() -> None:
     pulse = Pulse(0)
     pulse.heard("player", Kind.SENT, GONE_AFTER_NS)

@@ -10,7 +10,7 @@ from core.errors import PortError
 from realtime.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from realtime.ledger import Ledger
 from realtime.ports import MemoryPort
-from realtime.scheduler import LATE_NS, Scheduler
+from realtime.scheduler import LATE_NS, MAX_NOTE_NS, Scheduler
 from realtime.wire import Kind, Record, control_change, is_onset, is_release, note_off, note_on
 
 Timed = tuple[int, bytes]  # (ms, message)
@@ -60,7 +60,8 @@ def play(*pushed: Timed) -> list[Timed]:
     return stage.sent
 
 
-PEDAL_DOWN = control_change(0, 64, 127)
+PEDAL_DOWN, PEDAL_UP = control_change(0, 64, 127), control_change(0, 64, 0)
+MAX_NOTE_MS = MAX_NOTE_NS // NS_PER_MS
 
 
 def test_messages_leave_when_they_are_due() -> None:
@@ -119,6 +120,48 @@ def test_a_release_of_what_does_not_sound_is_not_sent() -> None:
 
 def test_a_release_before_its_onset_at_one_instant_does_not_cut_it() -> None:
     assert play((500, off(60)), (500, on(60))) == [(500, on(60))]
+
+
+def test_a_note_that_nobody_releases_ends_after_the_longest_that_is_allowed() -> None:
+    stage = Stage()
+    stage.push(500, on(60))
+    stage.push(700, on(64))
+    stage.push(800, off(64))
+    stage.run_until(3_600_000)
+    assert stage.sent[-1] == (500 + MAX_NOTE_MS, off(60))
+    stage.push(3_600_000, off(60))  # the composer's own release comes too late
+    stage.run_until(3_700_000)
+    assert len(stage.sent) == 4
+
+
+def test_a_note_that_only_the_pedal_holds_ends_after_the_longest_that_is_allowed() -> None:
+    stage = Stage()
+    stage.push(0, PEDAL_DOWN)
+    stage.push(500, on(60))
+    stage.push(700, off(60))
+    stage.push(800, on(64))  # by key and by pedal
+    stage.run_until(3_600_000)
+    assert stage.sent[3:] == [
+        (800, on(64)),
+        (500 + MAX_NOTE_MS, PEDAL_UP),
+        (800 + MAX_NOTE_MS, off(64)),
+    ]
+    stage.push(3_600_000, PEDAL_DOWN)
+    stage.push(3_600_000, on(64))
+    stage.run_until(7_200_000)
+    end_ms = 3_600_000 + MAX_NOTE_MS
+    assert stage.sent[-2:] == [(end_ms, off(64)), (end_ms, PEDAL_UP)]
+
+
+def test_a_note_struck_again_may_sound_for_as_long_again() -> None:
+    stage = Stage()
+    for at_s in range(0, 100, 20):
+        stage.push(at_s * 1000, off(60))
+        stage.push(at_s * 1000, on(60))
+    stage.run_until(3_600_000)
+    assert [at_ms for at_ms, message in stage.sent if is_release(message)] == [
+        *(20_000, 40_000, 60_000, 80_000, 80_000 + MAX_NOTE_MS)
+    ]
 
 
 def test_the_same_pitch_on_two_channels_is_two_notes() -> None:
