@@ -45,7 +45,8 @@ from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.control import turned
 from realtime.engine import Engine
-from realtime.performer import Performer, recall
+from realtime.past import recall
+from realtime.performer import Performer
 from realtime.sampler import Settings
 from realtime.wire import Inbox, Kind, Record, is_note, is_onset
 

@@ -7,7 +7,7 @@ plays the machine listens; when the human has been silent for a while, it goes o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.codec import Codec, Token
 from core.events import Event
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.engine import Engine, Snapshot
+from realtime.form import Form
 from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
 from realtime.sampler import Settings, sample, within
 from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
@@ -23,8 +24,6 @@ from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
 HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
 PATIENCE_NS = 1 * NS_PER_S  # how long the human is silent before the machine goes on
 LONGEST_NS = 20 * NS_PER_S  # a network forgets: no note of the machine sounds longer
-PIECE_EVENTS = 3000  # about as long as those it learned from; then it looks for an end
-CALM, CROWD = 3, 20  # notes that sound at a good moment to end; and when it has lost its way
 FADE_NS = 200 * NS_PER_MS  # how long the last notes of a piece sound
 BREATH_NS = 2 * NS_PER_S  # between two pieces
 BEHIND_NS = 50 * NS_PER_MS  # later than this, the music goes on from now instead of catching up
@@ -39,28 +38,6 @@ class _Moment(NamedTuple):
     state: Snapshot
     struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
     age: int  # events since the piece began
-
-
-def recall(engine: Engine, codec: Codec, music: Iterable[Event]) -> None:
-    """Let the engine hear music that went before, and let go what that left sounding.
-
-    The stream stays legal: releases of nothing and pitches without a note are not heard, only
-    their time is; a note struck while it sounds is released first.
-    """
-    sounding: set[int] = set()
-    delta_s = 0.0
-    for event in music:
-        delta_s += event.delta_s
-        if not codec.holds(event.pitch) or not (event.is_onset or event.pitch in sounding):
-            continue
-        if event.is_onset and event.pitch in sounding:
-            engine.step(codec.encode(Event(delta_s, event.pitch, 0)))
-            delta_s = 0.0
-        engine.step(codec.encode(Event(delta_s, event.pitch, event.velocity)))
-        delta_s = 0.0
-        sounding = sounding | {event.pitch} if event.is_onset else sounding - {event.pitch}
-    for pitch in sorted(sounding):
-        engine.step(codec.encode(Event(0.0, pitch, 0)))
 
 
 class Performer:
@@ -121,7 +98,9 @@ class Performer:
         # After the last event that has sounded, and after each one written ahead since.
         self._moments = deque([_Moment(start_ns, engine.snapshot(), {}, 0)])
         self._next: tuple[int, Token] | None = None  # chosen, but beyond the horizon
-        self._ending = False  # the piece: what sounds is released, then comes another
+        self._form = Form(rng)
+        # What sounds is released: then comes the first part again, or another piece.
+        self._ending = False
         self._listening = False
         self._paused = False
         self._keys: set[int] = set()  # notes whose key the human holds
@@ -212,6 +191,7 @@ class Performer:
         """The machine falls silent: what it wrote for later than `at_ns` has never been."""
         self._listening = True
         self._ending = False
+        self._form.leave()
         self._next = None
         self._epoch += 1
         while len(self._moments) > 1 and self._moments[-1].at_ns > at_ns:
@@ -234,7 +214,8 @@ class Performer:
         self._engine.step(token)
         struck_ns, age = self._moments[-1].struck_ns.copy(), self._moments[-1].age + 1
         if self._ending and not struck_ns:
-            self._ending, age = False, 1
+            self._ending = False
+            age = age if self._form.repeating else 1
         if token.velocity:
             struck_ns[token.note] = at_ns
         else:
@@ -251,11 +232,17 @@ class Performer:
         now_ns, _, struck_ns, age = self._moments[-1]
         # A state carried further than in any training drifts, until notes are struck and hardly
         # one released. So the stream is one of pieces, as what the model learned from was.
-        over = age > PIECE_EVENTS and len(struck_ns) <= CALM
-        if (over or len(struck_ns) > CROWD) and not self._listening:
+        form, sounding = self._form, len(struck_ns)
+        if form.piece_ends(age, sounding) and not self._listening:
+            form.leave()
+            self._ending = True
+        elif form.part_ends(sounding):
             self._ending = True
         if self._ending:
-            return self._end_piece()
+            return self._end()
+        again = form.repeat()
+        if again is not None:
+            return now_ns + self._deltas_ns[again.time_bin], again
         due_ns = time_bin = None
         if self._listening:
             # The human is done: the answer comes now, and the model knows how long it took.
@@ -278,18 +265,24 @@ class Performer:
         if oldest is not None and struck_ns[oldest] + LONGEST_NS < due_ns:
             due_ns = max(struck_ns[oldest] + LONGEST_NS, now_ns)
             token = self._token(due_ns, oldest, 0)
+        form.keep(token)
         return due_ns, token
 
-    def _end_piece(self) -> tuple[int, Token]:
-        """Release what sounds, all of it together; then the first event of another piece."""
+    def _end(self) -> tuple[int, Token]:
+        """Release what sounds, all of it together; then comes what the form says."""
         now_ns, _, struck_ns, _ = self._moments[-1]
         if struck_ns:
             oldest, newest_ns = next(iter(struck_ns)), max(struck_ns.values())
             due_ns = min(newest_ns + FADE_NS, struck_ns[oldest] + LONGEST_NS)
             due_ns = max(due_ns, now_ns)
             return due_ns, self._token(due_ns, oldest, 0)
+        if self._form.part_ends(0):
+            again = self._form.play_again()
+            return now_ns + self._deltas_ns[again.time_bin], again
+        self._form.begin()
         self._engine.reset()
         token = sample(self._engine, self._codec, self.settings, self._rng, held=self._held)
+        self._form.keep(token)
         return now_ns + BREATH_NS, token
 
     def _message(self, token: Token) -> bytes:

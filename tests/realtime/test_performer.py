@@ -13,15 +13,15 @@ from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
 from realtime.engine import Engine, Snapshot
+from realtime.form import CROWD
+from realtime.past import recall
 from realtime.performer import (
     BEHIND_NS,
     BREATH_NS,
-    CROWD,
     HORIZON_NS,
     LONGEST_NS,
     PATIENCE_NS,
     Performer,
-    recall,
 )
 from realtime.sampler import Settings
 from realtime.wire import (
@@ -131,7 +131,9 @@ def dues_ns(records: Iterable[Record]) -> list[int]:
 def test_after_an_hour_the_last_due_is_the_sum_of_the_deltas(
     make_checkpoint: MakeCheckpoint, tempo_scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.performer.PIECE_EVENTS", 10**9)  # a breath is no delta
+    # One endless piece, and nothing of it again: a breath is no delta.
+    monkeypatch.setattr("realtime.form.PIECE_EVENTS", 10**9)
+    monkeypatch.setattr("realtime.form.PART_EVENTS", (10**9, 10**9 + 1))
     # One note, struck and released in turn: none grows so long that it is ended for its length.
     slow = Codec(notes=1, edges_s=(0.0, 0.1, 0.5, 1.0), values_s=(0.0, 0.3, 0.7, 1.1))
     checkpoint = make_checkpoint(0, slow, hidden_size=2)
@@ -511,3 +513,38 @@ def test_a_stream_is_one_of_pieces(make_checkpoint: MakeCheckpoint) -> None:
             assert not sounding
             breaths += 1
     assert breaths > 0
+
+
+ONE_NOTE = Codec(notes=1, edges_s=(0.0, 0.1, 0.5, 1.0), values_s=(0.0, 0.3, 0.7, 1.1))
+
+
+def test_the_first_part_of_a_piece_is_played_twice(
+    make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.form.PART_EVENTS", (31, 32))
+    checkpoint = make_checkpoint(0, ONE_NOTE, hidden_size=2)
+    engine = Overheard(checkpoint)
+    play(machine(checkpoint, engine), START_NS + 120 * S)
+    part, rest = engine.stream[:31], engine.stream[31:]
+    assert rest[0].velocity == 0  # what sounds when the part ends
+    assert rest[1:32] == part
+    assert rest[32:63] != part
+    assert is_legal(engine.stream)
+
+
+def test_when_the_human_plays_nothing_comes_again(
+    make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.form.PART_EVENTS", (31, 32))
+    checkpoint = make_checkpoint(0, ONE_NOTE, hidden_size=2)
+    engine = Overheard(checkpoint)
+    performer = machine(checkpoint, engine)
+    play(performer, START_NS + 10 * S)
+    part = list(engine.stream)
+    assert len(part) < 31
+    performer.heard(START_NS + 10 * S, note_on(0, 0, 64))
+    performer.heard(START_NS + 11 * S, note_off(0, 0))
+    play(performer, START_NS + 300 * S)
+    assert not any(
+        engine.stream[at : at + len(part)] == part for at in range(len(part), len(engine.stream))
+    )
