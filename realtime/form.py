@@ -46,7 +46,7 @@ class Form:
 
     def part_ends(self, sounding: int) -> bool:
         """Whether the first part is whole: what sounds is released, then comes `play_again`."""
-        return self._part is not None and len(self._part) >= self._part_events and sounding <= CALM
+        return self._keeping and len(self._part) >= self._part_events and sounding <= CALM
 
     def play_again(self) -> Token:
         """The first event of the repetition; `repeat` gives the others."""
