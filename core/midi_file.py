@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 from core import smf
 from core.errors import MidiFileError
 from core.events import Events
+from core.ticks import PPQN, TEMPO_US, tick
 
 MAX_S = 24 * 3600.0
 GRACE_S = 0.010  # the length of a note that ends at the instant at which it starts
-
-PPQN = 960  # of the files that we write: a tick is 0.52 ms
-TEMPO_US = 500_000  # microseconds a quarter note: 120 bpm, what a file without a tempo means
 
 _PERCUSSION = 9  # channel 10 as musicians count
 _SUSTAIN, _ALL_SOUND_OFF, _RESET_CONTROLLERS, _ALL_NOTES_OFF = 64, 120, 121, 123
@@ -110,9 +108,9 @@ def write(path: Path | str, messages: Iterable[tuple[int, bytes]]) -> None:
     track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=TEMPO_US)])
     last_tick = 0
     for at_ns, message in messages:
-        tick = max(last_tick, (at_ns * PPQN + TEMPO_US * 500) // (TEMPO_US * 1000))
-        track.append(mido.Message.from_bytes(message, time=tick - last_tick))
-        last_tick = tick
+        at_tick = max(last_tick, tick(at_ns))
+        track.append(mido.Message.from_bytes(message, time=at_tick - last_tick))
+        last_tick = at_tick
     track.append(mido.MetaMessage("end_of_track"))
     # Opened as any file is, so that its mode is what the umask says.
     beside = path.with_name(f".{path.name}.{os.getpid()}")

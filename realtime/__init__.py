@@ -4,6 +4,6 @@ Three processes, one way each: the composer writes what to play and when, the pl
 at that time, the daemon stands between them, watches both and tells the musician.
 
 Read in this order: wire, clock, priority, ports, ledger, scheduler, player; engine, sampler,
-performer, control, composer; report, child, pulse, systemd, daemon, render, terminal, status,
-check, service, cli.
+performer, control, composer; report, recording, child, pulse, systemd, daemon, render, terminal,
+status, check, service, cli.
 """

@@ -16,12 +16,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from core.errors import ComposerError, PortError
+from core.errors import ComposerError, MidiFileError, PortError
 from realtime import systemd
 from realtime.child import STOP_WITHIN_S, Arrival, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.ledger import Ledger
 from realtime.pulse import Pulse
+from realtime.recording import Recording
 from realtime.report import Report, write_stats
 from realtime.wire import Kind, Record
 
@@ -72,7 +73,7 @@ class Daemon:
         self._epoch = 0  # the composer's latest
         self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
         self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
-        self._record: list[tuple[int, bytes]] = []  # (sent at, message)
+        self._recording: Recording | None = None
         self.report = Report(start_ns)
         self.greeting: dict[str, Any] = {}
 
@@ -80,13 +81,16 @@ class Daemon:
         """Make both processes ready; the music begins.
 
         Raises:
-            ComposerError: a port, the model or the seed file is not to be had. Nothing runs then.
+            ComposerError: a port, the model or the seed file is not to be had, or the recording
+                cannot be written. Nothing runs then.
         """
         # Both get up at once; the composer begins to play when it has its orders.
         self._player, self._composer = Child("realtime.player"), Child("realtime.composer")
         try:
             self.greeting = self._player.begin(self._orders.player, self._inbox)
             self.greeting |= self._composer.begin(self._orders.composer, self._inbox)
+            if self._orders.record:
+                self._recording = Recording(self._orders.record)
             self._began_ns = self._clock.now_ns()
         except BaseException:
             self._composer.close()
@@ -123,6 +127,8 @@ class Daemon:
                         self._show(line)
                         if now_ns >= beat_ns:
                             beat_ns = now_ns + BEAT_EVERY_NS
+                            if self._recording:
+                                self._save(self._recording.save)
                             self._beat(now_ns, line)
             finally:
                 self._stop()
@@ -266,8 +272,8 @@ class Daemon:
             ledger.left(record.message)
         self._past.append((record.at_ns, record.message))
         self.report.sent(record.message, record.due_ns, record.at_ns)
-        if self._orders.record:
-            self._record.append((record.at_ns, record.message))
+        if self._recording:
+            self._recording.add(record.at_ns, record.message)
 
     def _stop(self) -> None:
         """The composer first, so that nothing new comes; then the player, which releases all."""
@@ -278,8 +284,8 @@ class Daemon:
         self._player.close()
         if self._player.process.returncode != 0 and self._possible.sounding:
             self._release_what_the_player_left()
-        if self._orders.record:
-            self._write_recording(self._orders.record)
+        if self._recording:
+            self._save(self._recording.close)
         if self._orders.stats:
             write_stats(self._orders.stats, self.report.stats(self.greeting))
 
@@ -301,12 +307,13 @@ class Daemon:
             successor.begin(self._successor_orders(), self._inbox)
         successor.close()
 
-    def _write_recording(self, path: Path) -> None:
-        # Not at the top: numpy comes with it, which a performance without a recording spares.
-        from core import midi_file
-
-        start_ns = self._record[0][0] if self._record else 0
-        midi_file.write(path, [(at_ns - start_ns, message) for at_ns, message in self._record])
+    def _save(self, save: Callable[[], None]) -> None:
+        """A disk that is full ends the recording, not the music."""
+        try:
+            save()
+        except MidiFileError as error:
+            self._log(f"{error}; what was recorded before is kept")
+            self._recording = None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from core import midi_file
 from core.errors import MidiFileError
 from core.events import Events
+from core.ticks import PPQN
 
 QUARTER = 480  # ticks; at 120 bpm half a second
 END_OF_TRACK = b"\xff\x2f\x00"
@@ -438,7 +439,7 @@ def test_what_is_written_reads_back_within_half_a_tick(played: Played) -> None:
     assert [(e.pitch, e.velocity) for e in events] == [
         (message[1], message[2]) for _, message in played
     ]
-    half_a_tick_s = 0.5 / midi_file.PPQN * 0.5
+    half_a_tick_s = 0.5 / PPQN * 0.5
     start_s = played[0][0] / 1e9
     for now_s, (at_ns, _) in zip(events.delta_s.cumsum(), played, strict=True):
         # Both the first onset and this one are rounded.
@@ -451,14 +452,14 @@ def test_another_library_reads_what_we_write(played: Played) -> None:
         path = Path(folder) / "take.mid"
         midi_file.write(path, played)
         file = mido.MidiFile(path)
-    assert (file.type, file.ticks_per_beat, len(file.tracks)) == (0, midi_file.PPQN, 1)
+    assert (file.type, file.ticks_per_beat, len(file.tracks)) == (0, PPQN, 1)
     first, *messages, last = file.tracks[0]
     assert (first.type, first.tempo, last.type) == ("set_tempo", 500_000, "end_of_track")
     assert [bytes(message.bytes()) for message in messages] == [message for _, message in played]
     tick = 0
     for message, (at_ns, _) in zip(messages, played, strict=True):
         tick += message.time
-        assert abs(tick * 500_000_000 / midi_file.PPQN - at_ns) <= 250_000_000 / midi_file.PPQN
+        assert abs(tick * 500_000_000 / PPQN - at_ns) <= 250_000_000 / PPQN
 
 
 def test_every_message_is_written_in_its_order(tmp_path: Path) -> None:
@@ -466,7 +467,7 @@ def test_every_message_is_written_in_its_order(tmp_path: Path) -> None:
     midi_file.write(tmp_path / "take.mid", played)
     written = [m for m in mido.MidiFile(tmp_path / "take.mid").tracks[0] if not m.is_meta]
     assert [bytes(message.bytes()) for message in written] == [message for _, message in played]
-    assert sum(message.time for message in written) == 2 * midi_file.PPQN
+    assert sum(message.time for message in written) == 2 * PPQN
 
 
 def test_a_written_file_replaces_the_old_one_and_leaves_nothing_beside(tmp_path: Path) -> None:

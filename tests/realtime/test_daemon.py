@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 
@@ -106,6 +108,52 @@ def test_it_plays_to_a_foreign_program_and_records_what_that_one_heard(
     assert [(e.pitch, e.velocity) for e in recorded if e.is_onset] == [
         (message[1], message[2]) for message in struck
     ]
+
+
+def test_what_was_played_until_a_kill_is_in_the_recording(
+    composerd: Composerd, listener, tmp_path: Path
+) -> None:
+    take = tmp_path / "take.mid"
+    daemon = composerd("--port", "listener", "--rng", 1, "--record", take)
+    playing(daemon)
+    while not (saved := struck_in(take)):
+        assert daemon.poll() is None
+        time.sleep(0.1)
+    time.sleep(1.5)
+    daemon.kill()
+    said(daemon)
+    recorded = struck_in(take)
+    assert len(recorded) >= len(saved)
+    time.sleep(1.0)  # for the player to end
+    assert [(m[1], m[2]) for m in listener.heard() if is_onset(m)][: len(recorded)] == recorded
+
+
+def struck_in(take: Path) -> list[tuple[int, int]]:
+    """(pitch, velocity) of each onset, read by a library that is not ours."""
+    [track] = mido.MidiFile(take).tracks
+    return [(m.note, m.velocity) for m in track if m.type == "note_on" and m.velocity]
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_music(tmp_path: Path) -> None:
+    take = tmp_path / "take.mid"
+    program = (
+        "import resource, sys; sys.argv[0] = 'composerd'\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "from realtime.cli import composerd; composerd()"
+    )
+    options = ("--port", "none", "--rng", "1", "--duration", "6", "--record", str(take))
+    done = subprocess.run(
+        [sys.executable, "-c", program, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "take.mid: File too large; what was recorded before is kept" in done.stderr
+    assert done.stderr.count("recorded") == 1
+    struck = int(re.search(r"(\d+) notes struck", done.stderr)[1])
+    assert len(struck_in(take)) < struck
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -304,6 +352,8 @@ def test_without_a_midi_system_it_rehearses(
         (["--model", "nothing.safetensors"], "no checkpoint at nothing.safetensors"),
         (["--seed-file", "notes.txt"], "notes.txt"),
         (["--record", "no/folder/take.mid"], "cannot write no/folder/take.mid"),
+        (["--record", "."], "cannot write .: Is a directory"),
+        (["--record", "/dev/full"], "cannot write /dev/full: No space left on device"),
         (["--api", "gramophone"], "no MIDI system 'gramophone'"),
     ],
 )
