@@ -1,4 +1,6 @@
-"""What training is fed: pieces of a corpus side by side, a stretch at a time."""
+"""What training is fed: pieces of a corpus side by side, a stretch at a time; or, as the textbook
+does it, windows cut out of them.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +46,8 @@ class Streams:
         self._taken = 0  # pieces begun so far
         self._order = self._shuffled(0)
         self._at = np.zeros((streams, 2), np.int64)  # of each stream: next event, end of piece
+        self.targets = corpus.events_in(pieces)  # in an epoch
+        self.stretches = max(1, self.targets // (streams * steps))  # in an epoch, about
 
     def next(self) -> Batch:
         """The next stretch; when all pieces are through, they begin again in another order."""
@@ -94,3 +98,68 @@ class Streams:
 
     def _shuffled(self, passes: int) -> NDArray[np.intp]:
         return np.random.default_rng((self._seed, passes)).permutation(self._pieces)
+
+
+class Windows:
+    """Windows of events, shuffled, each from silence; the event after a window is its one target.
+
+    As all but one event of a window are in the next one too, an epoch takes dozens of times as
+    long as with `Streams`, and windows held out have seen training all around them.
+    """
+
+    def __init__(
+        self, corpus: Corpus, starts: NDArray[np.int64], windows: int, steps: int, seed: int
+    ) -> None:
+        self._corpus = corpus
+        self._starts = starts
+        self._windows = windows
+        self._steps = steps
+        self._seed = seed
+        self._taken = 0  # batches so far
+        self._order = self._shuffled(0)
+        self.targets = len(starts)  # in an epoch
+        self.stretches = -(-len(starts) // windows)  # batches in an epoch
+
+    @classmethod
+    def split(cls, corpus: Corpus, windows: int, steps: int, seed: int) -> tuple[Windows, Windows]:
+        """Nine tenths of all windows within pieces, and the other tenth, drawn by chance."""
+        ends = corpus.bounds[1:]
+        starts = np.concatenate(
+            [np.arange(begin, end - steps) for begin, end in zip(corpus.bounds, ends, strict=False)]
+        )
+        starts = np.random.default_rng(seed).permutation(starts)
+        parts = np.split(starts, [len(starts) - len(starts) // 10])
+        training, held_out = (cls(corpus, part, windows, steps, seed) for part in parts)
+        return training, held_out
+
+    def next(self) -> Batch:
+        """The next batch; when all windows are through, they begin again in another order."""
+        passes, index = divmod(self._taken, self.stretches)
+        if index == 0:
+            self._order = self._shuffled(passes)
+        self._taken += 1
+        return self._batch(self._order[index * self._windows : (index + 1) * self._windows])
+
+    def once(self) -> Iterator[Batch]:
+        """Once through all the windows."""
+        for first in range(0, len(self._starts), self._windows):
+            yield self._batch(self._starts[first : first + self._windows])
+
+    def _batch(self, starts: NDArray[np.int64]) -> Batch:
+        """An epoch's last batch is as large as the others, the rest of it not real."""
+        events = np.zeros((self._windows, self._steps + 1, 3), np.int64)
+        events[: len(starts)] = self._corpus.tokens[starts[:, None] + np.arange(self._steps + 1)]
+        real = np.zeros((self._windows, self._steps), bool)
+        real[: len(starts), -1] = True
+        return Batch(events[:, :-1], events[:, 1:], real, np.ones(self._windows, bool))
+
+    def position(self) -> dict[str, Any]:
+        """Where training stands, for JSON; `seek` returns there."""
+        return {"taken": self._taken}
+
+    def seek(self, position: dict[str, Any]) -> None:
+        self._taken = int(position["taken"])
+        self._order = self._shuffled(self._taken // self.stretches)
+
+    def _shuffled(self, passes: int) -> NDArray[np.int64]:
+        return np.random.default_rng((self._seed, passes)).permutation(self._starts)

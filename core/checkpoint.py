@@ -44,6 +44,7 @@ class ModelConfig:
     embedding_size: int = 256
     head_size: int = 256
     dropout: float = 0.1  # between layers and before the heads, training only
+    plain: bool = False  # the textbook's network: without embeddings, heads and what they need
 
     def __post_init__(self) -> None:
         sizes = (self.hidden_size, self.layers, self.embedding_size, self.head_size)
@@ -51,9 +52,27 @@ class ModelConfig:
             raise ValueError(f"a model's sizes must be whole numbers within 1..16384, not {sizes}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be within 0..1, not {self.dropout}")
+        if not isinstance(self.plain, bool):
+            raise ValueError(f"a model is plain or not, but never {self.plain!r}")
 
     def weight_shapes(self, codec: Codec) -> dict[str, tuple[int, ...]]:
         """Every tensor of the model by name: what a checkpoint must hold, no more, no less."""
+        hidden = self.hidden_size
+        if self.plain:
+            inputs = codec.notes + codec.velocities + codec.time_bins
+            shapes: dict[str, tuple[int, ...]]
+            shapes = {"heads.weight": (inputs, hidden), "heads.bias": (inputs,)}
+        else:
+            inputs = self.embedding_size
+            shapes = self._around_the_lstm(codec)
+        for layer in range(self.layers):
+            shapes[f"lstm.weight_ih_l{layer}"] = (4 * hidden, hidden if layer else inputs)
+            shapes[f"lstm.weight_hh_l{layer}"] = (4 * hidden, hidden)
+            shapes[f"lstm.bias_ih_l{layer}"] = (4 * hidden,)
+            shapes[f"lstm.bias_hh_l{layer}"] = (4 * hidden,)
+        return shapes
+
+    def _around_the_lstm(self, codec: Codec) -> dict[str, tuple[int, ...]]:
         hidden, embedding, head = self.hidden_size, self.embedding_size, self.head_size
         tables = {"note": codec.notes, "velocity": codec.velocities, "time": codec.time_bins}
         shapes: dict[str, tuple[int, ...]] = {
@@ -74,11 +93,6 @@ class ModelConfig:
         for name, size in {**tables, "release": codec.notes}.items():
             shapes[f"{name}.weight"] = (size, head)
             shapes[f"{name}.bias"] = (size,)
-        for layer in range(self.layers):
-            shapes[f"lstm.weight_ih_l{layer}"] = (4 * hidden, hidden if layer else embedding)
-            shapes[f"lstm.weight_hh_l{layer}"] = (4 * hidden, hidden)
-            shapes[f"lstm.bias_ih_l{layer}"] = (4 * hidden,)
-            shapes[f"lstm.bias_hh_l{layer}"] = (4 * hidden,)
         return shapes
 
 

@@ -6,8 +6,7 @@ import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,11 +21,11 @@ from rich.progress import (
 )
 
 from core import checkpoint, corpus, curve
-from core.checkpoint import ModelConfig
 from core.codec import Codec
 from core.errors import ComposerError, SettingsError, TrainingError
 
 if TYPE_CHECKING:
+    from core.presets import Preset
     from core.trainer import Progress as Training
     from core.trainer import Trainer
     from core.workers import Workers
@@ -65,17 +64,33 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the training that --out was made by.")
     ] = False,
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="default, or book: as a textbook does it, for comparison."
+            " The options below change what the preset says."
+        ),
+    ] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    hidden_size: Annotated[int, typer.Option(help="Width of the LSTM.", min=8, max=4096)] = 512,
-    layers: Annotated[int, typer.Option(help="Depth of the LSTM.", min=1, max=8)] = 1,
-    learning_rate: Annotated[float, typer.Option(help="At its peak.")] = 2e-3,
-    dropout: Annotated[float, typer.Option(help="Share of what a layer says that is left out.")] = (
-        0.1
-    ),
+    hidden_size: Annotated[
+        int | None, typer.Option(help="Width of the LSTM. Default: 512.", min=8, max=4096)
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Depth of the LSTM. Default: 1.", min=1, max=8)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="At its peak. Default: 0.002.")
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(help="Share of what a layer says that is left out. Default: 0.1."),
+    ] = None,
     patience: Annotated[
-        int,
-        typer.Option(help="Stop after so many validations in a row without a better one.", min=1),
-    ] = 20,
+        int | None,
+        typer.Option(
+            help="Stop after so many validations in a row without a better one. Default: 20.", min=1
+        ),
+    ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Begin with the weights of this checkpoint, and with its size."),
@@ -102,38 +117,32 @@ def train(
     """
     if minutes is not None and epochs is not None:
         raise SettingsError("give --minutes or --epochs, not both")
-    if not (minutes or epochs or 1) > 0 or not learning_rate > 0:
+    if not all(number > 0 for number in (minutes, epochs, learning_rate) if number is not None):
         raise SettingsError("--minutes, --epochs and --learning-rate must be above 0")
     if not out.parent.is_dir():
         raise SettingsError(f"no folder {out.parent} to write {out.name} into; make it first")
-    trainer_module = _trainer()
+
+    def given(**options: float | None) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if value is not None}
+
+    chosen = _preset(preset)
     workers = _workers(device)
     earlier = None if start_from is None else checkpoint.load(start_from)
-    music = _read(data, None if earlier is None else earlier.codec)
-    if earlier is None:
-        config = ModelConfig(
-            hidden_size=hidden_size,
-            layers=layers,
-            embedding_size=hidden_size // 2,
-            head_size=hidden_size // 2,
-            dropout=dropout,
-        )
-    else:
-        config = replace(earlier.config, dropout=dropout)
-    trainer: Trainer = trainer_module.Trainer(
-        music,
-        out,
-        config,
-        trainer_module.Recipe(
-            **({} if epochs is None else {"epochs": epochs}),
-            minutes=minutes,
-            learning_rate=learning_rate,
-            patience=patience,
-            seed=seed,
-        ),
-        workers,
-        {"data": [path.name for path in data], "licence": licence},
+    music = _read(data, chosen, None if earlier is None else earlier.codec)
+    half = None if hidden_size is None else hidden_size // 2
+    sizes = given(hidden_size=hidden_size, layers=layers, embedding_size=half, head_size=half)
+    config = replace(chosen.model, **sizes) if earlier is None else earlier.config
+    config = replace(config, **given(dropout=dropout))
+    recipe = replace(
+        chosen.recipe,
+        **given(epochs=epochs, learning_rate=learning_rate, patience=patience),
+        minutes=minutes,
+        seed=seed,
     )
+    record = {"data": [path.name for path in data], "licence": licence, "preset": preset}
+    from core.trainer import Trainer
+
+    trainer = Trainer(music, out, config, recipe, workers, record)
     if resume:
         trainer.resume()
         console.print(f"resumed after {trainer.progress.events:,} events")
@@ -150,9 +159,9 @@ def train(
     console.print(f"done: {out}, {trainer.progress.best_loss:.3f} nats an event on music not seen")
 
 
-def _trainer() -> ModuleType:
+def _preset(name: str) -> Preset:
     try:
-        from core import trainer
+        from core import presets
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -160,7 +169,9 @@ def _trainer() -> ModuleType:
             "training needs torch; install it with: pip install 'live-composer[train]'"
             " (from a clone: pip install '.[train]')"
         ) from error
-    return trainer
+    if name not in presets.BY_NAME:
+        raise SettingsError(f"--preset is {' or '.join(presets.BY_NAME)}, not '{name}'")
+    return presets.BY_NAME[name]
 
 
 def _workers(device: str) -> Workers:
@@ -177,16 +188,24 @@ def _workers(device: str) -> Workers:
     return workers
 
 
-def _read(data: list[Path], codec: Codec | None) -> corpus.Corpus:
+def _read(data: list[Path], preset: Preset, codec: Codec | None) -> corpus.Corpus:
     """Read the music under a progress bar, and name what could not be read."""
     files = corpus.find(data)
     with Progress(TextColumn("reading"), BarColumn(), MofNCompleteColumn(), console=console) as bar:
         task = bar.add_task("", total=len(files))
-        music = corpus.read(files, codec, done=lambda _: bar.advance(task))
+        music = corpus.read(
+            files,
+            codec or preset.codec,
+            done=lambda _: bar.advance(task),
+            reader=preset.reader,
+            hold_out=not preset.recipe.windows,
+        )
     for error in music.skipped[:SKIPPED_SHOWN]:
         console.print(f"skipped: {error}", style="yellow", markup=False, highlight=False)
     if len(music.skipped) > SKIPPED_SHOWN:
         console.print(f"and {len(music.skipped) - SKIPPED_SHOWN} more", style="yellow")
+    if music.left_out:
+        console.print(f"{music.left_out:,} events left out, on keys that the preset does not know")
     training, held_out = (music.pieces(held_out=side) for side in (False, True))
     console.print(
         f"{len(files) - len(music.skipped)} files read, {len(music.skipped)} skipped;"
@@ -217,6 +236,12 @@ def _run(trainer: Trainer, lines: Path, tensorboard: Path | None) -> None:
                 rate=progress.events / max(progress.elapsed_s, 1e-9),
                 best=progress.best_loss,
             )
+            for row in progress.curve[told:]:
+                console.print(
+                    f"epoch {row['epoch']:6.2f}: training loss {row['train']:.3f},"
+                    f" validation loss {row['validation']:.3f}, accuracy {row['accuracy']:.3f}",
+                    highlight=False,
+                )
             if told < len(progress.curve) and not console.quiet:
                 curve.write_lines(progress.curve, lines)
                 if tensorboard is not None:

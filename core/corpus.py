@@ -18,6 +18,8 @@ from core.events import Events
 SUFFIXES = {".mid", ".midi", ".kar", ".rmi"}
 HELD_OUT = 0.03  # share of the pieces kept for validation
 
+CodecFor = Callable[[NDArray[np.float64]], Codec]  # made for the deltas of some music
+
 
 def find(paths: Iterable[Path]) -> list[Path]:
     """Every MIDI file named or found below the folders named, sorted.
@@ -53,6 +55,7 @@ class Corpus:
     bounds: NDArray[np.int64]  # [pieces + 1]
     held_out: NDArray[np.bool_]  # [pieces]: kept for validation
     skipped: Sequence[MidiFileError] = ()
+    left_out: int = 0  # events on keys that the codec has not
 
     def pieces(self, *, held_out: bool) -> NDArray[np.intp]:
         return np.flatnonzero(self.held_out == held_out)
@@ -63,37 +66,46 @@ class Corpus:
 
 def read(
     files: Sequence[Path],
-    codec: Codec | None = None,
+    codec: Codec | CodecFor | None = None,
     done: Callable[[Path], None] = lambda _: None,
+    *,
+    reader: Callable[[Path], Events] = midi_file.read,
+    hold_out: bool = True,
 ) -> Corpus:
     """Read files into a corpus; those that cannot be read are skipped and kept in `skipped`.
 
     Args:
         files: as found by `find`.
-        codec: how to encode; None fits a log-spaced one to these files.
+        codec: how to encode, or what to make it with; None fits a log-spaced one to these files.
         done: called after each file.
+        reader: what reads a file.
+        hold_out: some of the pieces; of a single one, its last tenth.
 
     Raises:
-        CorpusError: not one of the files could be read.
+        CorpusError: not one of the files could be read, or no codec fits them.
     """
     read_events: list[Events] = []
     skipped: list[MidiFileError] = []
     for file in files:
         try:
-            read_events.append(midi_file.read(file))
+            read_events.append(reader(file))
         except MidiFileError as error:
             skipped.append(error)
         done(file)
     if not read_events:
         raise CorpusError(f"none of the {len(files)} files can be read; the first: {skipped[0]}")
-    if codec is None:
-        codec = Codec.log_spaced().fitted(np.concatenate([e.delta_s for e in read_events]))
+    if not isinstance(codec, Codec):
+        try:
+            codec = (codec or _log_spaced)(np.concatenate([e.delta_s for e in read_events]))
+        except ValueError as error:
+            raise CorpusError(f"this music cannot be encoded: {error}") from error
     pieces = [codec.encode_all(events) for events in read_events]
-    held_out = [_is_held_out(piece) for piece in pieces]
-    if len(pieces) == 1:  # one piece: its last tenth stands for the music not seen
+    left_out = sum(map(len, read_events)) - sum(map(len, pieces))
+    held_out = [hold_out and _is_held_out(piece) for piece in pieces]
+    if hold_out and len(pieces) == 1:  # its last tenth stands for the music not seen
         cut = len(pieces[0]) * 9 // 10
         pieces, held_out = [pieces[0][:cut], pieces[0][cut:]], [False, True]
-    elif all(held_out) or not any(held_out):
+    elif hold_out and (all(held_out) or not any(held_out)):
         held_out = [index == 0 for index in range(len(pieces))]
     return Corpus(
         codec,
@@ -101,7 +113,12 @@ def read(
         np.cumsum([0, *map(len, pieces)]),
         np.array(held_out),
         skipped,
+        left_out,
     )
+
+
+def _log_spaced(deltas_s: NDArray[np.float64]) -> Codec:
+    return Codec.log_spaced().fitted(deltas_s)
 
 
 def _is_held_out(piece: NDArray[np.uint8]) -> bool:

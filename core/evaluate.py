@@ -7,6 +7,7 @@ a resolution of 1 ms. So models with other bins, or none, can be compared.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.nn import functional
 from core.batches import Batch, Streams
 from core.codec import Codec
 from core.corpus import Corpus
-from core.model import Logits, Model, State
+from core.model import Logits, Network, State
 
 STREAMS, STEPS = 32, 256  # pieces side by side, events in a stretch
 RESOLUTION_S = 0.001
@@ -50,8 +51,7 @@ class Score(NamedTuple):
         return self.nats_per_event / self.onsets / math.log(2)
 
 
-@torch.no_grad()
-def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
+def score(model: Network, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
     """Score pieces, each from silence to its end.
 
     Args:
@@ -59,15 +59,23 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
         corpus: encoded by the model's codec.
         pieces: their numbers; at least one.
     """
+    streams = min(STREAMS, len(pieces))
+    return score_batches(
+        model, corpus.codec, Streams(corpus, pieces, streams, STEPS, seed=0).once()
+    )
+
+
+@torch.no_grad()
+def score_batches(model: Network, codec: Codec, batches: Iterable[Batch]) -> Score:
+    """Score the real targets of batches that follow each other; at least one."""
     was_training = model.training
     model.eval()
-    streams = min(STREAMS, len(pieces))
-    state = model.silence(streams)
+    state: State | None = None
     sums, right, events, onsets = np.zeros(3), 0, 0, 0
-    log_width = np.log(widths_ms(corpus.codec))
+    log_width = np.log(widths_ms(codec))
     log_widths = 0.0
-    for batch in Streams(corpus, pieces, streams, STEPS, seed=0).once():
-        logits, targets, state = predict(model, batch, state)
+    for batch in batches:
+        logits, targets, state = predict(model, batch, state or model.silence(len(batch.fresh)))
         real = torch.from_numpy(batch.real).to(targets.device)
         sums += [float(loss[real].sum()) for loss in losses(logits, targets)]
         for index, choices in enumerate(logits):
@@ -82,11 +90,11 @@ def score(model: Model, corpus: Corpus, pieces: NDArray[np.intp]) -> Score:
     )
 
 
-def predict(model: Model, batch: Batch, state: State) -> tuple[Logits, Tensor, State]:
+def predict(model: Network, batch: Batch, state: State) -> tuple[Logits, Tensor, State]:
     """What the model expects at each position, what came (int64 [streams, steps, 3]), and the
     state after the batch. Streams with a new piece begin from silence.
     """
-    device = model.hidden.weight.device
+    device = next(model.parameters()).device
     tokens = torch.from_numpy(batch.tokens).to(device)
     targets = torch.from_numpy(batch.targets).to(device)
     logits, state = model(tokens, targets, state.begin(torch.from_numpy(batch.fresh).to(device)))

@@ -6,6 +6,8 @@ silent one only be struck, so each has a score of its own for the one thing that
 
 The caller carries the state, so a stream can be as long as one likes. The order of the heads is
 for playing live: how long nothing happens is decided first, and a note before its velocity.
+
+Beside it the textbook's network, which is given and does none of this.
 """
 
 from __future__ import annotations
@@ -29,6 +31,17 @@ class State(NamedTuple):
     hidden: Tensor  # float32 [layers, batch, hidden]
     cell: Tensor  # the same
     ages_s: Tensor  # float64 [batch, notes]: seconds since a sounding note was struck, else -inf
+
+    @classmethod
+    def silence(cls, lstm: nn.LSTM, streams: int, notes: int) -> State:
+        """Before the first event."""
+        device = next(lstm.parameters()).device
+        zeros = torch.zeros(lstm.num_layers, streams, lstm.hidden_size, device=device)
+        return cls(
+            hidden=zeros,
+            cell=zeros.clone(),
+            ages_s=torch.full((streams, notes), -torch.inf, dtype=torch.float64, device=device),
+        )
 
     def begin(self, fresh: Tensor) -> State:
         """Silence where `fresh` (bool [batch]) says so; nothing learns through it."""
@@ -97,12 +110,7 @@ class Model(nn.Module):
 
     def silence(self, streams: int) -> State:
         """The state before the first event."""
-        device = self.hidden.weight.device
-        shape = (self.lstm.num_layers, streams, self.lstm.hidden_size)
-        ages_s = torch.full(
-            (streams, self.note.out_features), -torch.inf, dtype=torch.float64, device=device
-        )
-        return State(torch.zeros(shape, device=device), torch.zeros(shape, device=device), ages_s)
+        return State.silence(self.lstm, streams, self.note.out_features)
 
     def forward(
         self, tokens: Tensor, targets: Tensor, state: State | None = None
@@ -177,3 +185,52 @@ def _velocity(logits: Tensor, sounds: Tensor) -> Tensor:
     none = torch.arange(logits.shape[-1], device=logits.device) == 0
     certain = torch.where(none, 0.0, IMPOSSIBLE)
     return torch.where(sounds, certain, logits.masked_fill(none, IMPOSSIBLE))
+
+
+class Plain(nn.Module):
+    """The textbook's network: one-hot inputs, and choices that know nothing of each other.
+
+    Called as `Model` is; it does not look at the targets, nor at what sounds.
+    """
+
+    def __init__(self, config: ModelConfig, codec: Codec) -> None:
+        super().__init__()
+        self.sizes = (codec.notes, codec.velocities, codec.time_bins)
+        self.lstm = nn.LSTM(
+            sum(self.sizes),
+            config.hidden_size,
+            config.layers,
+            batch_first=True,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.heads = nn.Linear(config.hidden_size, sum(self.sizes))
+
+    @property
+    def start(self) -> Tensor:
+        """int64 [3]: the token that stands before the first event, all zeros as one-hot."""
+        return torch.tensor(self.sizes)
+
+    def silence(self, streams: int) -> State:
+        return State.silence(self.lstm, streams, self.sizes[0])
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor, state: State | None = None
+    ) -> tuple[Logits, State]:
+        del targets
+        state = state or self.silence(len(tokens))
+        one_hot = [
+            nn.functional.one_hot(tokens[..., index], size + 1)[..., :size].float()
+            for index, size in enumerate(self.sizes)
+        ]
+        outputs, (hidden, cell) = self.lstm(torch.cat(one_hot, -1), (state.hidden, state.cell))
+        logits = Logits(*self.heads(self.dropout(outputs)).float().split(self.sizes, -1))
+        return logits, State(hidden.float(), cell.float(), state.ages_s)
+
+
+Network = Model | Plain
+
+
+def build(config: ModelConfig, codec: Codec) -> Network:
+    """The network that a configuration asks for, untrained."""
+    return Plain(config, codec) if config.plain else Model(config, codec)

@@ -20,17 +20,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import checkpoint, evaluate
-from core.batches import Streams
+from core.batches import Streams, Windows
 from core.checkpoint import Checkpoint, ModelConfig
 from core.corpus import Corpus
 from core.errors import CheckpointError, CorpusError, TrainingError
 from core.evaluate import Score
-from core.model import Model, State
+from core.model import State, build
 from core.workers import Workers
 
 SAVE_EVERY_S = 20.0  # what a power cut may cost
 VALIDATE_EVERY = 1000  # stretches, or an epoch where that is shorter
-WARM_UP = 100  # stretches
 EXPLODED = 3.0  # a loss so many times that of blind guessing
 
 
@@ -40,13 +39,18 @@ class Recipe:
 
     streams: int = 16  # pieces side by side; few, for many updates
     steps: int = 64  # events in a stretch: how far the gradient reaches back
-    learning_rate: float = 2e-3  # at its peak; a warm-up, then a cosine down to a hundredth
+    windows: bool = False  # instead: so many windows of so many events, each from silence
+    learning_rate: float = 2e-3  # at its peak
+    warm_up: int = 100  # stretches on the way to it
+    cooled: float = 0.01  # what a cosine leaves of it in the end
     weight_decay: float = 0.01
-    clip: float = 1.0  # largest norm of the gradient
+    clip: float | None = 1.0  # largest norm of the gradient
+    halves: bool = True  # half precision, where it is faster
     seed: int = 0
     epochs: float = 20.0  # stop after so many passes over the music,
     minutes: float | None = None  # or rather after so much training time, resumed parts included
     patience: int = 20  # stop when so many validations in a row were no better than the best
+    keep_best: bool = True  # the model of the best validation, not of the last
 
 
 @dataclass(slots=True)
@@ -79,9 +83,16 @@ class Trainer:
         workers: Workers | None = None,
         record: dict[str, Any] | None = None,
     ) -> None:
-        training = corpus.pieces(held_out=False)
-        self.events_per_epoch = corpus.events_in(training)
-        if self.events_per_epoch == 0 or corpus.events_in(corpus.pieces(held_out=True)) == 0:
+        sizes = recipe.streams, recipe.steps, recipe.seed
+        if recipe.windows:
+            windows, self._windows_held_out = Windows.split(corpus, *sizes)
+            self._streams: Streams | Windows = windows
+            held_out = self._windows_held_out.targets
+        else:
+            self._streams = Streams(corpus, corpus.pieces(held_out=False), *sizes)
+            held_out = corpus.events_in(corpus.pieces(held_out=True))
+        self.events_per_epoch = self._streams.targets
+        if self.events_per_epoch == 0 or held_out == 0:
             raise CorpusError("too little music to train on; give at least a few dozen notes")
         torch.manual_seed(recipe.seed)
         self._corpus = corpus
@@ -91,11 +102,10 @@ class Trainer:
         self._record = record or {}
         self._workers = workers or Workers()
         self._device = self._workers.device
-        self._model = Model(config, corpus.codec).to(self._device)
+        self._model = build(config, corpus.codec).to(self._device)
         self._optimizer = torch.optim.AdamW(
             self._model.parameters(), lr=0.0, weight_decay=recipe.weight_decay
         )
-        self._streams = Streams(corpus, training, recipe.streams, recipe.steps, recipe.seed)
         self._mine = self._workers.share(recipe.streams)
         self._state = self._model.silence(self._mine.stop - self._mine.start)
         sizes = (corpus.codec.notes, corpus.codec.velocities, corpus.codec.time_bins)
@@ -114,8 +124,7 @@ class Trainer:
         began_s = time.monotonic() - progress.elapsed_s
         saved_s = progress.elapsed_s
         losses: list[Tensor] = []
-        stretch_events = self.recipe.streams * self.recipe.steps
-        validate_every = min(VALIDATE_EVERY, max(1, self.events_per_epoch // stretch_events))
+        validate_every = min(VALIDATE_EVERY, self._streams.stretches)
         try:
             while progress.share < 1:
                 losses.append(self._stretch())
@@ -173,7 +182,8 @@ class Trainer:
             group["lr"] = self._learning_rate()
         self._model.train()
         mine = batch.of(self._mine)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._workers.halves):
+        halves = self.recipe.halves and self._workers.halves
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=halves):
             logits, targets, self._state = evaluate.predict(self._model, mine, self._state)
         real = torch.from_numpy(mine.real).to(self._device)
         losses = torch.stack(evaluate.losses(logits, targets)).sum(0)
@@ -183,7 +193,9 @@ class Trainer:
         loss = loss.detach()
         gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
         self._workers.sum([*gradients, loss])
-        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._model.parameters(), math.inf if self.recipe.clip is None else self.recipe.clip
+        )
         if not (torch.isfinite(norm) and float(loss) < self._exploded):
             raise TrainingError(
                 f"the loss exploded after {self.progress.events:,} events;"
@@ -199,11 +211,14 @@ class Trainer:
         self._model.load_state_dict({k: torch.from_numpy(v) for k, v in earlier.weights.items()})
 
     def score(self) -> Score:
-        """Score the pieces held out."""
+        """Score what was held out."""
+        if self.recipe.windows:
+            batches = self._windows_held_out.once()
+            return evaluate.score_batches(self._model, self._corpus.codec, batches)
         return evaluate.score(self._model, self._corpus, self._corpus.pieces(held_out=True))
 
     def _validate(self) -> None:
-        """Score what was held out, and keep the model if it is the best so far."""
+        """Score what was held out, and keep the model if it is the best so far, or any will do."""
         score, progress = self.score(), self.progress
         progress.curve.append(
             {
@@ -216,8 +231,8 @@ class Trainer:
             }
         )
         progress.fruitless += 1
-        if score.loss < progress.best_loss:
-            progress.best_loss = score.loss
+        if score.loss < progress.best_loss or not self.recipe.keep_best:
+            progress.best_loss = min(score.loss, progress.best_loss)
             progress.fruitless = 0
             if not self._workers.first:
                 return
@@ -247,9 +262,10 @@ class Trainer:
         return min(1.0, self.progress.events / (self.recipe.epochs * self.events_per_epoch))
 
     def _learning_rate(self) -> float:
-        warm_up = min(1.0, (self.progress.stretches + 1) / WARM_UP)
+        warm_up = min(1.0, (self.progress.stretches + 1) / max(1, self.recipe.warm_up))
+        cooled = self.recipe.cooled
         cosine = (1 + math.cos(math.pi * self.progress.share)) / 2
-        return self.recipe.learning_rate * warm_up * (0.01 + 0.99 * cosine)
+        return self.recipe.learning_rate * warm_up * (cooled + (1 - cooled) * cosine)
 
     def _fingerprint(self) -> str:
         """Tells this music from other music."""

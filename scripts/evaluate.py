@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from core import checkpoint, corpus, evaluate
-from core.model import Model
+from core.model import build
 
 
 class Scorer:
@@ -22,7 +22,7 @@ class Scorer:
 
     def __init__(self, path: Path) -> None:
         trained = checkpoint.load(path)
-        self._model = Model(replace(trained.config, dropout=0.0), trained.codec)
+        self._model = build(replace(trained.config, dropout=0.0), trained.codec)
         self._model.load_state_dict({k: torch.from_numpy(w) for k, w in trained.weights.items()})
         self._codec = trained.codec
 

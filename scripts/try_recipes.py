@@ -37,7 +37,7 @@ from core.corpus import Corpus
 from core.errors import MidiFileError
 from core.events import Events
 from core.model import Model
-from core.trainer import WARM_UP, Recipe
+from core.trainer import Recipe
 
 ROWS = Path("runs/recipes.jsonl")
 SIZES = {"hidden_size": 128, "embedding_size": 64, "head_size": 64}
@@ -201,7 +201,7 @@ def train(variant: Variant, music: Corpus, seconds: float) -> tuple[nn.Module, i
         batch = streams.next()
         cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2
         stretches += 1
-        rate = recipe.learning_rate * min(1.0, stretches / WARM_UP)
+        rate = recipe.learning_rate * min(1.0, stretches / recipe.warm_up)
         optimizer.param_groups[0]["lr"] = rate if variant.averaged else rate * cosine
         loss, state = losses(model, batch, state, variant.smoothing)
         optimizer.zero_grad(set_to_none=True)

@@ -38,6 +38,19 @@ def test_a_folder_becomes_a_checkpoint_and_what_was_skipped_is_told(
     assert checkpoint.load(out).record["events_seen"] > 0
 
 
+def test_a_file_is_learned_as_the_textbook_does_it_and_the_curve_is_drawn(
+    songbook: Path, tmp_path: Path
+) -> None:
+    piece = next(songbook.glob("*ode*.mid"))
+    out, picture = tmp_path / "book.safetensors", tmp_path / "curve.png"
+    options = ("--preset", "book", "--epochs", "1", "--plot", picture)
+    done = composer_train(piece, "--out", out, *options)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stderr
+    assert checkpoint.load(out).config.plain
+    assert picture.stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -45,6 +58,7 @@ def test_a_folder_becomes_a_checkpoint_and_what_was_skipped_is_told(
         (["."], "no MIDI file"),
         ([".", "--minutes", "1", "--epochs", "1"], "not both"),
         ([".", "--minutes", "-1"], "must be above 0"),
+        ([".", "--preset", "cookbook"], "--preset is default or book, not 'cookbook'"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1(
