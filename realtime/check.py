@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import requires, version
-from queue import Empty, SimpleQueue
+from queue import Empty
 from statistics import median
 from typing import Any, NamedTuple
 
 from core.errors import ComposerError
 from realtime import ports, wire
-from realtime.child import Arrival, Child
+from realtime.child import Arrivals, Child
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.daemon import Orders
 from realtime.wire import Kind, Record
@@ -79,7 +79,7 @@ def _opening(orders: dict[str, Any]) -> list[str]:
     """Open what a performance would open, as it would."""
     player = Child("realtime.player")
     try:
-        greeting = player.begin(orders | {"rehearse": False}, SimpleQueue())
+        greeting = player.begin(orders | {"rehearse": False}, Arrivals())
     finally:
         player.close()
     kind = "virtual port" if greeting["virtual"] else "port"
@@ -98,7 +98,7 @@ def _loop_back(api: str | None) -> list[str]:
     if sys.platform == "win32":
         return ["left out: this system has no virtual ports"]
     heard: list[int] = []
-    inbox: SimpleQueue[Arrival] = SimpleQueue()
+    inbox = Arrivals()
     clock = RealClock()
     player = Child("realtime.player")
     try:
@@ -129,12 +129,12 @@ def _loop_back(api: str | None) -> list[str]:
     ]
 
 
-def _sent(inbox: SimpleQueue[Arrival]) -> list[tuple[int, int]]:
+def _sent(inbox: Arrivals) -> list[tuple[int, int]]:
     """(due, left) of what the player says it sent."""
     sent: list[tuple[int, int]] = []
     while True:
         try:
-            record = inbox.get_nowait().record
+            record = inbox.get(0).record
         except Empty:
             return sent
         if record and record.kind is Kind.SENT and record.message[1] == CONTROL:

@@ -13,6 +13,7 @@ from core.errors import ComposerError, PortError
 from realtime import wire
 from realtime.wire import Outbox, Record
 
+ROOM = 4096  # records that wait to be read
 STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
 
 
@@ -22,6 +23,29 @@ class Arrival(NamedTuple):
     child: Child | None
     record: Record | None = None
     greeting: dict[str, Any] | None = None
+
+
+class Arrivals:
+    """What the children say, in its order; one that says too much waits until it is heard."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Arrival] = SimpleQueue()
+        self._room = threading.Semaphore(ROOM)
+
+    def put(self, arrival: Arrival) -> None:
+        self._room.acquire()
+        self._queue.put(arrival)
+
+    def stop(self) -> None:
+        """The musician wants to stop. Never waits: a signal handler may call this."""
+        self._queue.put(Arrival(None))
+
+    def get(self, timeout_s: float) -> Arrival:
+        """Raises queue.Empty when nothing came in time."""
+        arrival = self._queue.get(timeout=timeout_s)
+        if arrival.child:
+            self._room.release()
+        return arrival
 
 
 class Child:
@@ -41,7 +65,7 @@ class Child:
         self._up = cast(IO[bytes], self.process.stdout)
         self._outbox: Outbox | None = None  # until it has its orders
 
-    def begin(self, orders: dict[str, Any], inbox: SimpleQueue[Arrival]) -> dict[str, Any]:
+    def begin(self, orders: dict[str, Any], inbox: Arrivals) -> dict[str, Any]:
         """Give it its orders, wait until it is ready, and from then on fill the inbox.
 
         Returns:
@@ -54,7 +78,7 @@ class Child:
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
         return greeting
 
-    def begin_later(self, orders: dict[str, Any], inbox: SimpleQueue[Arrival]) -> None:
+    def begin_later(self, orders: dict[str, Any], inbox: Arrivals) -> None:
         """The same without waiting: its greeting too comes to the inbox, or its end."""
 
         def listen() -> None:
@@ -78,7 +102,7 @@ class Child:
             raise PortError(answer["error"])
         return answer
 
-    def _listen(self, inbox: SimpleQueue[Arrival]) -> None:
+    def _listen(self, inbox: Arrivals) -> None:
         for record in wire.records(self._up):
             inbox.put(Arrival(self, record))
         inbox.put(Arrival(self, None))

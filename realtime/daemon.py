@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from core.errors import ComposerError, MidiFileError, PortError
 from realtime import systemd
-from realtime.child import STOP_WITHIN_S, Arrival, Child
+from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.ledger import Ledger
 from realtime.pulse import Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
-from realtime.wire import Kind, Record
+from realtime.wire import Kind, Record, is_onset
 
 LINE_EVERY_NS = NS_PER_S // 5
 BEAT_EVERY_NS = NS_PER_S
@@ -65,11 +65,12 @@ class Daemon:
         self._show = show
         self._log = log
         self._clock = RealClock()
-        self._inbox: SimpleQueue[Arrival] = SimpleQueue()
+        self._inbox = Arrivals()
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
         self._lost = False  # the output port: the player waits for it
         self._listening = False  # the composer, to the human: it is silent for a reason
+        self._missed = False  # the composer, something that the human did
         self._epoch = 0  # the composer's latest
         self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
         self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
@@ -115,7 +116,7 @@ class Daemon:
                 while end_ns is None or now_ns < end_ns:
                     wake_ns = line_ns if end_ns is None else min(line_ns, end_ns)
                     with suppress(Empty):
-                        arrival = self._inbox.get(timeout=max(0, wake_ns - now_ns) / NS_PER_S)
+                        arrival = self._inbox.get(max(0, wake_ns - now_ns) / NS_PER_S)
                         if arrival.child is None:
                             break
                         self._handle(arrival)
@@ -146,6 +147,7 @@ class Daemon:
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
+        self._forgive()
         children = [self._composer] if self._lost else [self._composer, self._player]
         names = [child.module for child in children]
         hung = self._pulse.hung(names)
@@ -191,8 +193,9 @@ class Daemon:
         elif record.kind is Kind.DROPPED:
             self.report.dropped += 1
         elif record.kind is Kind.HEARD:
-            self._past.append((record.at_ns, record.message))
-            self._tell(self._composer, record)
+            self._heard(record)
+        elif record.kind is Kind.UNHEARD:
+            self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
             self._tell(self._composer, record)
         elif record.kind is Kind.LOST:
@@ -200,9 +203,20 @@ class Daemon:
 
     def _tell(self, child: Child, record: Record) -> None:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
-        # The human may be faster than the composer reads: what it does not hear is lost.
-        if not child.send(record) and record.kind is not Kind.HEARD:
+        if not child.send(record):
             child.process.kill()
+
+    def _heard(self, record: Record) -> None:
+        """A composer that is slower than the human misses some; then all keys count as released."""
+        self._past.append((record.at_ns, record.message))
+        self._forgive()
+        if self._missed or not self._composer.send(record):
+            self._missed = True
+            self.report.unheard += is_onset(record.message)
+
+    def _forgive(self) -> None:
+        if self._missed:
+            self._missed = not self._composer.send(Record(Kind.DEAF))
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -294,11 +308,13 @@ class Daemon:
         end_ns = self._clock.now_ns() + round(STOP_WITHIN_S * NS_PER_S)
         while (left_ns := end_ns - self._clock.now_ns()) > 0:
             with suppress(Empty):
-                child, record, _ = self._inbox.get(timeout=left_ns / NS_PER_S)
+                child, record, _ = self._inbox.get(left_ns / NS_PER_S)
                 if child is self._player and record is None:
                     return
                 if record is not None and record.kind is Kind.SENT:
                     self._sent(record)
+                elif record is not None and record.kind is Kind.UNHEARD:
+                    self.report.unheard += record.epoch
 
     def _release_what_the_player_left(self) -> None:
         """The player died: another one, on the same port, releases what may still sound."""
@@ -317,13 +333,13 @@ class Daemon:
 
 
 @contextmanager
-def _signals_into(inbox: SimpleQueue[Arrival]) -> Iterator[None]:
+def _signals_into(inbox: Arrivals) -> Iterator[None]:
     """Ctrl-C and polite kills become an arrival from no child."""
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two not on every system
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in signals}
     for number in signals:
-        signal.signal(number, lambda *_: inbox.put(Arrival(None)))
+        signal.signal(number, lambda *_: inbox.stop())
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
 
 HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
 PATIENCE_NS = 1 * NS_PER_S  # how long the human is silent before the machine goes on
+STUCK_NS = 60 * NS_PER_S  # a key held for so long without another is not held by a human
 LONGEST_NS = 20 * NS_PER_S  # a network forgets: no note of the machine sounds longer
 FADE_NS = 200 * NS_PER_MS  # how long the last notes of a piece sound
 BREATH_NS = 2 * NS_PER_S  # between two pieces
@@ -109,9 +110,11 @@ class Performer:
 
     @property
     def wake_ns(self) -> int | None:
-        """When `plan` has something to write; None while that is up to the human."""
-        if self._held or self._paused:
+        """When `plan` has something to do; None while the music is paused."""
+        if self._paused:
             return None
+        if self._held:
+            return self._moments[-1].at_ns + STUCK_NS
         due_ns = self._next[0] if self._next else self._moments[-1].at_ns
         if self._listening:
             due_ns += self._patience_ns
@@ -126,6 +129,8 @@ class Performer:
             message = bytes((0xC0 | self._channel, self._program))
             self._program = None
             yield Record(Kind.PLAY, message, due_ns=self._moments[0].at_ns, epoch=self._epoch)
+        if self._held and (wake_ns := self.wake_ns) is not None and wake_ns <= now_ns:
+            self.human_gone(now_ns)
         while len(self._moments) > 1 and self._moments[1].at_ns <= now_ns:
             self._moments.popleft()
         while (wake_ns := self.wake_ns) is not None and wake_ns <= now_ns:

@@ -25,6 +25,7 @@ from typing import Any
 from core.errors import PortError
 from realtime import priority, wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
+from realtime.hearing import Hearing
 from realtime.ledger import Ledger
 from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
 from realtime.scheduler import MAX_NOTE_NS, Scheduler
@@ -117,21 +118,22 @@ def _perform(
     scheduler = Scheduler(clock, ledger, output.send, outbox.write, max_note_ns)
     for channel, pitch in orders.get("sounding", ()):
         ledger.leaving(wire.note_on(channel, pitch, 1), clock.now_ns())
+    hearing = Hearing(lambda message, at_ns: outbox.write(Record(Kind.HEARD, message, at_ns=at_ns)))
+    watch = _Watch(output, keyboard, hearing, outbox.write)
     if keyboard:
-        keyboard.listen(
-            lambda message: outbox.write(Record(Kind.HEARD, message, at_ns=clock.now_ns()))
-        )
+        keyboard.listen(lambda data: hearing.heard(data, clock.now_ns()))
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         scheduler.hush(0)
-        _play(clock, inbox, scheduler, _Watch(output, keyboard, outbox.write))
+        _play(clock, inbox, scheduler, watch)
     except EOFError:
         pass
     except PortError:
         outbox.write(Record(Kind.LOST, at_ns=clock.now_ns()))
     finally:
+        watch.report_unheard()
         scheduler.end()
         _settle()
         output.close()
@@ -172,27 +174,41 @@ def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -
 
 
 class _Watch:
-    """Whether the ports are still there."""
+    """Whether the ports are still there, and how much came in that was too much."""
 
     def __init__(
-        self, output: Output | MemoryPort, keyboard: Input | None, report: Callable[[Record], None]
+        self,
+        output: Output | MemoryPort,
+        keyboard: Input | None,
+        hearing: Hearing,
+        report: Callable[[Record], None],
     ) -> None:
         self._output = output
         self._keyboard = keyboard
+        self._hearing = hearing
         self.report = report
-        self._hearing = True
+        self._plugged_in = True
+        self._reported = 0  # onsets that were too many
 
     def look(self) -> None:
         """Report an input that went or came back. Raises PortError when the output went."""
+        self.report_unheard()
         if not self._output.present():
             raise PortError(f"output port '{self._output.name}' is gone")
-        if self._keyboard and self._keyboard.present() != self._hearing:
-            if self._hearing:
-                self._hearing = False
+        if self._keyboard and self._keyboard.present() != self._plugged_in:
+            if self._plugged_in:
+                self._plugged_in = False
+                self._hearing.forget()
                 self.report(Record(Kind.DEAF))
             elif self._keyboard.reconnect():
-                self._hearing = True
+                self._plugged_in = True
                 self.report(Record(Kind.HEARING))
+
+    def report_unheard(self) -> None:
+        dropped = self._hearing.dropped
+        if dropped > self._reported:
+            self.report(Record(Kind.UNHEARD, epoch=dropped - self._reported))
+            self._reported = dropped
 
 
 def _settle() -> None:

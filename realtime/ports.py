@@ -19,7 +19,6 @@ import rtmidi
 from core.errors import PortError
 
 CLIENT = "composer"  # how JACK and ALSA name the owner of our ports
-_HEARD_KINDS = (0x80, 0x90, 0xB0)  # notes and controllers
 
 _ours: set[str] = set()  # ports that this process has made: they are listed like anybody's
 
@@ -95,7 +94,7 @@ class Input(_Port):
     _heard: Callable[[bytes], None]
 
     def listen(self, heard: Callable[[bytes], None]) -> None:
-        """Call `heard`, in a thread of the MIDI system, with each note and controller message."""
+        """Call `heard`, in a thread of the MIDI system, with the bytes that come."""
         self._heard = heard
         self._midi.ignore_types(sysex=True, timing=True, active_sense=True)
         self._midi.set_callback(self._arrived)
@@ -111,9 +110,7 @@ class Input(_Port):
         return True
 
     def _arrived(self, message_and_delta: tuple[list[int], float], _: object) -> None:
-        message = bytes(message_and_delta[0])
-        if message[0] & 0xF0 in _HEARD_KINDS:
-            self._heard(message)
+        self._heard(bytes(message_and_delta[0]))
 
 
 def list_outputs(api: str | None = None) -> list[str]:

@@ -59,6 +59,7 @@ class Report:
         self.onsets = 0
         self.releases = 0
         self.dropped = 0
+        self.unheard = 0  # onsets of the keyboard, beyond what anybody can play
         self.restarts = 0  # of a process that died
         self.lateness = Lateness()
         self._start_ns = start_ns
@@ -93,6 +94,7 @@ class Report:
             "releases": self.releases,
             "late_over_1_ms": self.lateness.over(1000),
             "dropped": self.dropped,
+            "unheard": self.unheard,
             "restarts": self.restarts,
             "lateness_us": {
                 name: self.lateness.quantile_us(share)
@@ -104,11 +106,13 @@ class Report:
         }
 
     def summary(self) -> str:
+        told = [f"{self.onsets} notes struck", f"{self.releases} releases sent"]
         late_us = self.lateness.quantile_us(0.99)
-        late = "" if late_us is None else f", 99 % within {late_us} us of their time"
-        dropped = f", {self.dropped} dropped" if self.dropped else ""
-        restarts = f", {self.restarts} restarts" if self.restarts else ""
-        return f"{self.onsets} notes struck, {self.releases} releases sent{late}{dropped}{restarts}"
+        if late_us is not None:
+            told.append(f"99 % within {late_us} us of their time")
+        counts = {"dropped": self.dropped, "not heard": self.unheard, "restarts": self.restarts}
+        told += [f"{count} {what}" for what, count in counts.items() if count]
+        return ", ".join(told)
 
     def _forget(self, now_ns: int) -> None:
         while self._recent and self._recent[0][0] < now_ns - RECENT_NS:

@@ -1,9 +1,9 @@
 """What crosses between the processes: one line of JSON as a greeting, then fixed-size records.
 
 Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST,
-DEAF, HEARING, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG; the composer's
-PONG is passed on to the player. A record is far below PIPE_BUF, so that writers may share a pipe
-and never mix their records.
+DEAF, HEARING, UNHEARD, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG; the
+composer's PONG is passed on to the player. A record is far below PIPE_BUF, so that writers may
+share a pipe and never mix their records.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Kind(enum.IntEnum):
     RESUME = 11  # they can again
     PING = 12  # is anybody there?
     PONG = 13  # yes
+    UNHEARD = 14  # so many onsets from the keyboard as `epoch` says were too many
 
 
 class Record(NamedTuple):

@@ -327,6 +327,40 @@ def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
     assert not left_sounding(listener.heard())
 
 
+def test_a_keyboard_that_floods_it_is_heard_as_far_as_anybody_plays(
+    composerd: Composerd, listener, tmp_path: Path
+) -> None:
+    stats = tmp_path / "stats.json"
+    daemon = composerd("--port", "listener", "--input", "Keys", "--rng", 6, "--stats", stats)
+    said_so_far(daemon, "listening to Keys")
+    time.sleep(1.0)
+    script = (
+        "import rtmidi, time\n"
+        "out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name='pianist')\n"
+        "[index] = [i for i, name in enumerate(out.get_ports()) if name.endswith(':Keys')]\n"
+        "out.open_port(index)\n"
+        "time.sleep(0.2)\n"
+        "for burst in range(200):\n"  # 10,000 a second, none of them released
+        "    for number in range(100):\n"
+        "        out.send_message([0x90 | number % 16, (burst + number) % 128, 80])\n"
+        "    out.send_message([0xF0, *[1] * 100, 0xF7])\n"
+        "    out.send_message([0xFE])\n"
+        "    time.sleep(0.01)\n"
+        "time.sleep(0.2)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    time.sleep(1.5)
+    daemon.send_signal(signal.SIGINT)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert "not heard" in output
+    assert "Traceback" not in output
+    figures = json.loads(stats.read_text())
+    assert figures["unheard"] > 1000
+    assert figures["restarts"] == 0
+    assert not left_sounding(listener.heard())
+
+
 def test_without_a_midi_system_it_rehearses(
     composerd: Composerd, monkeypatch, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from realtime.performer import (
     HORIZON_NS,
     LONGEST_NS,
     PATIENCE_NS,
+    STUCK_NS,
     Performer,
 )
 from realtime.sampler import Settings
@@ -300,7 +301,7 @@ def test_when_the_human_plays_the_machine_is_silent_until_they_are_done(
 ) -> None:
     performer, _ = duo
     assert performer.heard(NOW_NS, note_on(0, 62, 90)) == [Record(Kind.HUSH, epoch=1)]
-    assert performer.wake_ns is None
+    assert performer.wake_ns == NOW_NS + STUCK_NS
     assert list(performer.plan(NOW_NS + 60 * S)) == []
     up_ns = NOW_NS + 60 * S
     assert performer.heard(up_ns, note_off(0, 62)) == []
@@ -382,13 +383,26 @@ def listener(make_checkpoint: MakeCheckpoint) -> tuple[Performer, Overheard]:
     return machine(make_checkpoint(0, FEW), engine), engine
 
 
+def test_a_key_or_pedal_that_is_stuck_does_not_silence_the_machine_for_ever(
+    listener: tuple[Performer, Overheard],
+) -> None:
+    performer, engine = listener
+    performer.heard(START_NS, control_change(0, 64, 127))
+    performer.heard(START_NS, note_on(0, 62, 90))
+    assert list(performer.plan(START_NS + STUCK_NS - 1)) == []
+    assert engine.stream == [(2, 90, 0)]
+    assert list(performer.plan(START_NS + STUCK_NS)) == []  # as if it had been released just now
+    assert [event[:2] for event in engine.stream] == [(2, 90), (2, 0)]
+    assert list(performer.plan(START_NS + STUCK_NS + 2 * S)) != []
+
+
 def test_the_pedal_holds_what_its_key_lets_go(listener: tuple[Performer, Overheard]) -> None:
     performer, engine = listener
     performer.heard(START_NS, control_change(0, 64, 127))
     performer.heard(START_NS, note_on(0, 62, 90))
     performer.heard(START_NS + 10 * MS, note_off(0, 62))
     assert engine.stream == [(2, 90, 0)]
-    assert performer.wake_ns is None
+    assert performer.wake_ns == START_NS + STUCK_NS
     performer.heard(START_NS + 60 * MS, control_change(0, 64, 0))
     assert engine.stream == [(2, 90, 0), (2, 0, 2)]
     assert performer.wake_ns is not None

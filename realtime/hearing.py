@@ -1,0 +1,108 @@
+"""What comes from a keyboard, cut down to what matters, and to as much as anybody can play.
+
+Runs in a thread of the MIDI system, beside the player's own: so it does little, gives up early,
+and passes on so few messages that nobody behind it needs a queue without an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
+from realtime.wire import is_onset, is_release
+
+# Ten fingers that each strike 16 times a second send 320 messages.
+PER_SECOND = 400
+AT_ONCE = 256  # messages: two arms on the keys, and off them
+LONGEST = 1024  # bytes at once; more is a dump, not music
+
+ALL_SOUND_OFF = 120
+KNOBS = range(20, 32)  # controllers that mean nothing else to anybody; see realtime.control
+
+_REAL_TIME = 0xF8  # and above: one byte, even in the middle of a message
+
+
+class Hearing:
+    """Bytes in, in whatever pieces; messages out.
+
+    Out go onsets and their releases, pedals going down and up, knobs, and all-notes-off. An onset
+    and a pedal pay for their end too: what was passed on is always ended, whatever comes between.
+
+    Args:
+        tell: is given (a message of 3 bytes, at_ns).
+    """
+
+    def __init__(self, tell: Callable[[bytes, int], None]) -> None:
+        self.dropped = 0  # onsets beyond what anybody can play
+        self._tell = tell
+        self._status = 0  # that data bytes belong to; 0 where nobody asks for them
+        self._data1 = -1  # waits for its second byte
+        self._keys: set[tuple[int, int]] = set()  # (channel, pitch) that were passed on
+        self._pedals: set[int] = set()  # channels
+        self._allowance = float(AT_ONCE)
+        self._at_ns = 0
+
+    def heard(self, data: bytes, at_ns: int) -> None:
+        """Any bytes, whole messages or not, running status and real-time bytes in between."""
+        if len(data) > LONGEST:
+            self._status = 0
+            return
+        for byte in data:
+            if byte >= _REAL_TIME:
+                continue
+            if byte >= 0x80:
+                # Programs, pressures and bends are not heard: nobody asks for their data.
+                self._status = byte if byte < 0xA0 or byte & 0xF0 == 0xB0 else 0
+                self._data1 = -1
+            elif self._status and self._data1 < 0:
+                self._data1 = byte
+            elif self._status:
+                self._message(bytes((self._status, self._data1, byte)), at_ns)
+                self._data1 = -1
+
+    def forget(self) -> None:
+        """The keyboard is gone: nobody is left to release its keys."""
+        self._status = 0
+        self._keys.clear()
+        self._pedals.clear()
+
+    def _message(self, message: bytes, at_ns: int) -> None:
+        channel, number = message[0] & 0x0F, message[1]
+        if is_onset(message):
+            if self._pays(2, at_ns):
+                self._keys.add((channel, number))
+                self._tell(message, at_ns)
+            else:
+                self.dropped += 1
+        elif is_release(message):
+            if (channel, number) in self._keys:
+                self._keys.remove((channel, number))
+                self._tell(message, at_ns)
+        elif number == SUSTAIN_PEDAL:
+            self._pedal(message, channel, at_ns)
+        elif number in KNOBS:
+            if self._pays(1, at_ns):
+                self._tell(message, at_ns)
+        elif number in (ALL_SOUND_OFF, ALL_NOTES_OFF) and (self._keys or self._pedals):
+            self._keys.clear()
+            self._pedals.clear()
+            self._tell(message, at_ns)
+
+    def _pedal(self, message: bytes, channel: int, at_ns: int) -> None:
+        """Half-pedals send their way down and up: only its middle matters."""
+        down = message[2] >= 64
+        if down and channel not in self._pedals and self._pays(2, at_ns):
+            self._pedals.add(channel)
+            self._tell(message, at_ns)
+        elif not down and channel in self._pedals:
+            self._pedals.remove(channel)
+            self._tell(message, at_ns)
+
+    def _pays(self, messages: int, at_ns: int) -> bool:
+        earned = (at_ns - self._at_ns) * PER_SECOND / 1e9
+        self._allowance = min(self._allowance + earned, AT_ONCE)
+        self._at_ns = at_ns
+        if self._allowance < messages:
+            return False
+        self._allowance -= messages
+        return True
