@@ -111,7 +111,7 @@ class Windows:
         self, corpus: Corpus, starts: NDArray[np.int64], windows: int, steps: int, seed: int
     ) -> None:
         self._corpus = corpus
-        self._starts = starts
+        self.starts = starts
         self._windows = windows
         self._steps = steps
         self._seed = seed
@@ -142,8 +142,8 @@ class Windows:
 
     def once(self) -> Iterator[Batch]:
         """Once through all the windows."""
-        for first in range(0, len(self._starts), self._windows):
-            yield self._batch(self._starts[first : first + self._windows])
+        for first in range(0, len(self.starts), self._windows):
+            yield self._batch(self.starts[first : first + self._windows])
 
     def _batch(self, starts: NDArray[np.int64]) -> Batch:
         """An epoch's last batch is as large as the others, the rest of it not real."""
@@ -162,4 +162,4 @@ class Windows:
         self._order = self._shuffled(self._taken // self.stretches)
 
     def _shuffled(self, passes: int) -> NDArray[np.int64]:
-        return np.random.default_rng((self._seed, passes)).permutation(self._starts)
+        return np.random.default_rng((self._seed, passes)).permutation(self.starts)

@@ -44,9 +44,9 @@ from core.events import Event
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.control import turned
-from realtime.engine import Engine
 from realtime.past import recall
 from realtime.performer import Performer
+from realtime.plain import engine_for
 from realtime.sampler import Settings
 from realtime.wire import Inbox, Kind, Record, is_note, is_onset
 
@@ -66,7 +66,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
     """
     settings = Settings(temperature=orders["temperature"], top_p=orders["top_p"])
     model = checkpoint.load(_model(orders))
-    engine = Engine(model)
+    engine = engine_for(model)
     if orders["seed_file"] is not None:
         music = midi_file.read(Path(orders["seed_file"]))
         count = orders["seed_events"]

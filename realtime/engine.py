@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from core.checkpoint import Checkpoint
 from core.codec import Token
 
 Floats = NDArray[np.float32]
+Weights = Mapping[str, Floats]
 
 IMPOSSIBLE = np.float32(-20)  # as in core.model, which cannot be imported here
 _EPSILON = 1e-5  # torch's in its layer norm
@@ -61,31 +63,11 @@ class Engine:
             _by_gate(weights[f"lstm.bias_ih_l{k}"] + weights[f"lstm.bias_hh_l{k}"])
             for k in range(layers)
         ]
-        # What the outputs of the LSTM and the event itself say to the heads. Of the layer norm,
-        # scale and shift go into the weights, and so does taking the mean away: from the rows
-        # instead of the outputs. Only the division by the deviation is left to each step.
-        heads = weights["hidden.weight"] * weights["norm.weight"]
-        self._heads: Floats = heads - heads.mean(axis=1, keepdims=True)
-        head_bias = weights["hidden.weight"] @ weights["norm.bias"] + weights["hidden.bias"]
-        self._mean: Floats = np.full(size, 1 / size, np.float32)
-
-        # One table of all that a step can be told, a row each: the note, the velocity, the time,
-        # and of every note that it sounds, and how much of log(1 + its age).
-        leads_to = np.vstack([from_input[0], weights["past.weight"]]).T
-        times = weights["time_embedding.weight"] @ leads_to
-        times += np.concatenate([biases[0], head_bias])
-        sounding = (weights["sounding.weight"].T @ leads_to).reshape(2, codec.notes, -1)
-        self._rows: Floats = np.concatenate(
-            [
-                weights["note_embedding.weight"] @ leads_to,
-                weights["velocity_embedding.weight"] @ leads_to,
-                times,
-                sounding.transpose(1, 0, 2).reshape(2 * codec.notes, -1),
-            ]
-        )
         self._velocities_at = codec.notes + 1
         self._times_at = self._velocities_at + codec.velocities + 1
         self._sounding_at = self._times_at + codec.time_bins + 1
+        self._make_heads(weights)
+        self._rows = self._table(weights, from_input[0], biases[0])
         self._told: Floats = np.empty((3 + 2 * codec.notes, self._rows.shape[1]), np.float32)
         self._row: Floats = np.zeros(self._rows.shape[1], np.float32)
         self._biases = [self._row[: 4 * size], *biases[1:]]
@@ -95,6 +77,37 @@ class Engine:
         self._sigmoids = self._gates[: 3 * size]
         self._in, self._forget, self._out, self._candidate = self._gates.reshape(4, size)
 
+        self._hidden: Floats | None = None  # once a step is asked what comes next
+        self._struck_s: dict[int, float] = {}
+        self._clock_s = 0.0
+        self.reset()
+
+    def _table(self, weights: Weights, from_input: Floats, bias: Floats) -> Floats:
+        """All that a step can be told, a row each: the note, the velocity, the time, and of every
+        note that it sounds, and how much of log(1 + its age).
+        """
+        leads_to = np.vstack([from_input, weights["past.weight"]]).T
+        times = weights["time_embedding.weight"] @ leads_to
+        head_bias = weights["hidden.weight"] @ weights["norm.bias"] + weights["hidden.bias"]
+        times += np.concatenate([bias, head_bias])
+        sounding = (weights["sounding.weight"].T @ leads_to).reshape(2, -1, leads_to.shape[1])
+        return np.concatenate(
+            [
+                weights["note_embedding.weight"] @ leads_to,
+                weights["velocity_embedding.weight"] @ leads_to,
+                times,
+                sounding.transpose(1, 0, 2).reshape(-1, leads_to.shape[1]),
+            ]
+        )
+
+    def _make_heads(self, weights: Weights) -> None:
+        # Of the layer norm, scale and shift go into the weights, and so does taking the mean away:
+        # from the rows instead of the outputs. Only the division by the deviation is left to each
+        # step.
+        heads = weights["hidden.weight"] * weights["norm.weight"]
+        self._heads: Floats = heads - heads.mean(axis=1, keepdims=True)
+        size = heads.shape[1]
+        self._mean: Floats = np.full(size, 1 / size, np.float32)
         self._time = weights["time.weight"], weights["time.bias"]
         self._strike = weights["note.weight"], weights["note.bias"]
         # A row of each note and, below them, of each age.
@@ -112,11 +125,6 @@ class Engine:
         self._release_from_time = weights["release_from_time.weight"]
         self._velocity_from_time = weights["velocity_from_time.weight"]
         self._velocity_from_note = weights["velocity_from_note.weight"]
-
-        self._hidden: Floats | None = None  # [4, head size], once a step is asked what comes next
-        self._struck_s: dict[int, float] = {}
-        self._clock_s = 0.0
-        self.reset()
 
     def reset(self) -> None:
         """Back to silence, before the first event."""

@@ -18,9 +18,12 @@ def random_checkpoint(
     layers: int = 1,
     hidden_size: int = 16,
     spread: float = 0.5,
+    plain: bool = False,
 ) -> Checkpoint:
     codec = codec or Codec.log_spaced()
-    config = ModelConfig(hidden_size=hidden_size, layers=layers, embedding_size=8, head_size=8)
+    config = ModelConfig(
+        hidden_size=hidden_size, layers=layers, embedding_size=8, head_size=8, plain=plain
+    )
     rng = np.random.default_rng(seed)
     weights = {
         name: rng.normal(0, spread, shape).astype(np.float32)
@@ -31,5 +34,5 @@ def random_checkpoint(
 
 @pytest.fixture(scope="session")
 def make_checkpoint() -> MakeCheckpoint:
-    """`make_checkpoint(seed, codec, layers=, hidden_size=, spread=)`: same seed, same weights."""
+    """`make_checkpoint(seed, codec, layers=, ...)`: same seed, same weights."""
     return random_checkpoint

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.checkpoint import Checkpoint
 from core.codec import Codec, Token
 from realtime.engine import Engine
+from realtime.plain import engine_for
 
 tokens = st.builds(Token, st.integers(0, 127), st.integers(0, 127), st.integers(0, 63))
 streams = st.lists(tokens, max_size=20)
@@ -25,24 +26,25 @@ def expectations(engine: Engine) -> list[np.ndarray]:
     return [engine.time_logits(), engine.note_logits(3), engine.velocity_logits(3, 60)]
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_a_thousand_steps_equal_the_torch_model(
-    make_checkpoint: Callable[..., Checkpoint], layers: int
+    make_checkpoint: Callable[..., Checkpoint], layers: int, plain: bool
 ) -> None:
     torch = pytest.importorskip("torch")
-    from core.model import Model
+    from core.model import build
 
     # As fitted to music: no age then lies on the edge of a bin, where the last bit decides.
     codec = Codec.log_spaced().fitted(np.geomspace(0.001, 20, 1000))
-    checkpoint = make_checkpoint(0, codec, layers=layers, hidden_size=64, spread=0.3)
-    model = Model(checkpoint.config, checkpoint.codec).eval()
+    checkpoint = make_checkpoint(0, codec, layers=layers, hidden_size=64, spread=0.3, plain=plain)
+    model = build(checkpoint.config, checkpoint.codec).eval()
     model.load_state_dict({k: torch.from_numpy(v) for k, v in checkpoint.weights.items()})
     stream = random_stream(1000)
     with torch.no_grad():
         inputs = torch.cat([model.start[None], torch.tensor(stream[:-1])])
         logits, _ = model(inputs[None], torch.tensor(stream)[None])
 
-    engine = Engine(checkpoint)
+    engine = engine_for(checkpoint)
     for step, (note, velocity, time_bin) in enumerate(stream):
         ours = (
             engine.time_logits(),

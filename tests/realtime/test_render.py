@@ -9,8 +9,8 @@ import pytest
 
 from core.checkpoint import Checkpoint
 from core.errors import MidiFileError
-from realtime.engine import Engine
 from realtime.performer import Performer
+from realtime.plain import engine_for
 from realtime.render import LAST_NOTES_NS, render
 from realtime.sampler import Settings
 
@@ -20,11 +20,11 @@ TICK_S = 0.5 / 960
 
 @pytest.fixture
 def make_performer(make_checkpoint: Callable[..., Checkpoint]) -> MakePerformer:
-    def make(rng: int = 0, **settings: float) -> Performer:
-        checkpoint = make_checkpoint()
+    def make(rng: int = 0, *, plain: bool = False, **settings: float) -> Performer:
+        checkpoint = make_checkpoint(plain=plain)
         random = np.random.default_rng(rng)
         return Performer(
-            Engine(checkpoint), checkpoint.codec, Settings(**settings), random, 0, program=7
+            engine_for(checkpoint), checkpoint.codec, Settings(**settings), random, 0, program=7
         )
 
     return make
@@ -54,10 +54,11 @@ def test_the_same_performer_writes_the_same_bytes(
     assert rendered("cooler.mid", make_performer(temperature=0.5)) != first
 
 
+@pytest.mark.parametrize("plain", [False, True])
 def test_every_note_is_struck_in_silence_and_ended_later(
-    make_performer: MakePerformer, tmp_path: Path
+    make_performer: MakePerformer, tmp_path: Path, plain: bool
 ) -> None:
-    render(make_performer(), tmp_path / "out.mid", events=1001)
+    render(make_performer(plain=plain), tmp_path / "out.mid", events=1001)
     struck_s: dict[int, float] = {}
     for at_s, message in messages(tmp_path / "out.mid"):
         if message.type == "note_on" and message.velocity:
