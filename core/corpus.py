@@ -16,6 +16,7 @@ from core.errors import CorpusError, MidiFileError
 from core.events import Events
 
 SUFFIXES = {".mid", ".midi", ".kar", ".rmi"}
+CROWD, STUCK = 40, 0.1  # more notes sound than so many, for so much of the time: a stuck pedal
 HELD_OUT = 0.03  # share of the pieces kept for validation
 
 CodecFor = Callable[[NDArray[np.float64]], Codec]  # made for the deltas of some music
@@ -64,12 +65,29 @@ class Corpus:
         return int((self.bounds[pieces + 1] - self.bounds[pieces]).sum())
 
 
+def read_piece(path: Path) -> Events:
+    """Read a file, without its pedal where that is stuck: pressed early, and never lifted.
+
+    Some sequenced songs have lost the message that lifts it. A model would learn from them
+    that notes are hardly ever released.
+
+    Raises:
+        MidiFileError: as `midi_file.read`.
+    """
+    events = midi_file.read(path)
+    lasts_s = np.append(events.delta_s[1:], 0.0)
+    crowded = np.cumsum(np.where(events.velocity > 0, 1, -1)) > CROWD
+    if lasts_s[crowded].sum() > STUCK * events.duration_s:
+        return midi_file.read(path, pedal=False)
+    return events
+
+
 def read(
     files: Sequence[Path],
     codec: Codec | CodecFor | None = None,
     done: Callable[[Path], None] = lambda _: None,
     *,
-    reader: Callable[[Path], Events] = midi_file.read,
+    reader: Callable[[Path], Events] = read_piece,
     hold_out: bool = True,
 ) -> Corpus:
     """Read files into a corpus; those that cannot be read are skipped and kept in `skipped`.

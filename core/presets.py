@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import midi_file
+from core import corpus, midi_file
 from core.checkpoint import ModelConfig
 from core.codec import Codec
 from core.corpus import CodecFor
@@ -22,7 +22,7 @@ from core.trainer import Recipe
 class Preset:
     """All that tells one way of training from another."""
 
-    reader: Callable[[Path], Events] = midi_file.read
+    reader: Callable[[Path], Events] = corpus.read_piece
     codec: CodecFor | None = None  # None: log-spaced bins, fitted
     model: ModelConfig = field(default_factory=ModelConfig)
     recipe: Recipe = field(default_factory=Recipe)

@@ -35,6 +35,28 @@ def test_a_bad_file_is_named_and_skipped(songbook: Path) -> None:
     assert len(music.held_out) == 20
 
 
+def scale(*, lifted: bool) -> list[tuple[int, bytes]]:
+    """60 keys, one after the other, under a pedal."""
+    played = [(0, bytes([0xB0, 64, 127]))]
+    for number in range(60):
+        at_ns = number * 200_000_000
+        played += [(at_ns, bytes([0x90, 30 + number, 80]))]
+        if lifted and number == 45:
+            played += [(at_ns, bytes([0xB0, 64, 0])), (at_ns, bytes([0xB0, 64, 127]))]
+        played += [(at_ns + 100_000_000, bytes([0x80, 30 + number, 0]))]
+    return played
+
+
+def test_a_pedal_that_is_never_lifted_is_not_heard(tmp_path: Path) -> None:
+    stuck, lifted = tmp_path / "stuck.mid", tmp_path / "lifted.mid"
+    midi_file.write(stuck, scale(lifted=False))
+    midi_file.write(lifted, scale(lifted=True))
+    without = corpus.read_piece(stuck)
+    assert np.cumsum(np.where(without.velocity > 0, 1, -1)).max() == 1
+    # A pedal that many notes are played under for a while is meant so.
+    assert list(corpus.read_piece(lifted)) == list(midi_file.read(lifted))
+
+
 def test_only_bad_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.mid").write_text("this is not music")
     with pytest.raises(CorpusError, match=r"none of the 1 files can be read.*bad\.mid"):

@@ -113,9 +113,10 @@ def test_a_foreign_program_is_found_by_part_of_its_name(listener: Listener) -> N
     assert list_outputs("jack") == ["listener:input"]
     with closing(open_output("Listen")) as output:
         assert (output.name, output.virtual) == ("listener:input", False)
-        time.sleep(0.05)  # a new connection loses what is sent at once
+        time.sleep(0.1)  # a new connection loses what is sent at once
         output.send(note_on(0, 60, 80))
         output.send(note_off(0, 60))
+        time.sleep(0.1)  # and one that closes, what it has not sent yet
     assert listener.heard() == [note_on(0, 60, 80), note_off(0, 60)]
 
 
