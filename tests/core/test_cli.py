@@ -51,6 +51,32 @@ def test_a_file_is_learned_as_the_textbook_does_it_and_the_curve_is_drawn(
     assert picture.stat().st_size > 0
 
 
+def test_of_a_folder_of_hostile_files_it_learns_the_music_and_names_the_rest(
+    songbook: Path, tmp_path: Path
+) -> None:
+    whole = next(songbook.glob("*.mid")).read_bytes()
+    hostile = {
+        "empty.mid": b"",
+        "text.mid": b"<html>404</html>",
+        "half.mid": whole[: len(whole) // 2],
+        "giant.mid": whole[:18] + b"\xff\xff\xff\xff" + whole[22:-4],
+        "no time.mid": whole[:12] + b"\x00\x00" + whole[14:],
+        "[bold]name.mid": b"MThd",
+    }
+    for name, data in hostile.items():
+        (songbook / name).write_bytes(data)
+    (songbook / "folder.mid").mkdir()
+    (songbook / "nowhere.mid").symlink_to(tmp_path / "nowhere")
+    out = tmp_path / "model.safetensors"
+    done = composer_train(songbook, "--out", out, "--epochs", "0.1", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "20 files read, 6 skipped" in done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("skipped: cannot read")]
+    assert len(told) == 6
+    assert "Traceback" not in done.stderr
+    assert out.is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

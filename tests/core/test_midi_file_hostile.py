@@ -221,3 +221,29 @@ def test_the_odd_files_of_another_library_are_read_unless_they_have_no_notes(
     for path in sorted((shared_data / "edge" / "drywetmidi_valid_MIT").glob("*.mid")):
         outcome = onsets_or_refusal(path)
         assert not isinstance(outcome, str) or "it has no notes" in outcome, outcome
+
+
+def test_a_million_notes_at_one_instant_are_one_note_of_each_pitch() -> None:
+    chords = b"".join(bytes([0, pitch, 64]) for pitch in range(128)) * 8000
+    assert onsets(header() + track(b"\x00\x90\x3c\x40" + chords)) == 128
+
+
+@pytest.mark.parametrize(
+    ("tempo", "seconds"),
+    [
+        (b"\x00\x00\x00", 0.5),  # none: 120 bpm goes on
+        (b"\x00\x00\x01", 1e-6),  # 60 million bpm
+        (b"\xff\xff\xff", 16.777215),  # 3.6 bpm, or -1 to who takes it for signed
+        (b"\x80\x00\x00", 8.388608),
+    ],
+)
+def test_a_tempo_is_what_it_says_however_absurd(
+    tempo: bytes, seconds: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "absurd.mid"
+    path.write_bytes(header() + track(b"\x00\xff\x51\x03" + tempo + NOTE))
+    assert midi_file.read(path).duration_s == pytest.approx(seconds)
+
+
+def test_a_header_may_claim_as_many_tracks_as_it_likes() -> None:
+    assert onsets(header(tracks=0xFFFF) + TUNE[14:]) == 11

@@ -110,6 +110,25 @@ def test_training_can_begin_with_the_weights_of_another(music: Corpus, tmp_path:
     )
 
 
+def test_a_disk_that_fills_up_stops_with_one_line_and_keeps_the_best_model(
+    music: Corpus, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource", reason="limits the size of files as POSIX does")
+    out = tmp_path / "model"
+    a_trainer(music, out, epochs=1).run()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"cannot write .*model") as raised:
+            a_trainer(music, out, epochs=1).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert "\n" not in str(raised.value)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert after == before
+
+
 def test_too_little_music_is_refused(songbook: Path, tmp_path: Path) -> None:
     music = corpus.read(corpus.find([songbook])[:1])
     music.bounds[1:] = 0
