@@ -24,11 +24,12 @@ from realtime.ledger import Ledger
 from realtime.pulse import Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
-from realtime.wire import Kind, Record, is_onset
+from realtime.wire import Kind, Record, is_onset, is_release, note_on
 
 LINE_EVERY_NS = NS_PER_S // 5
 BEAT_EVERY_NS = NS_PER_S
 PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
+UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
 MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
 
 
@@ -225,8 +226,13 @@ class Daemon:
             raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
         self._log(f"port {port} is gone; waiting until it is back")
         self._lost = True
-        self._tell(self._composer, Record(Kind.PAUSE, at_ns=self._clock.now_ns()))
+        now_ns = self._clock.now_ns()
+        self._tell(self._composer, Record(Kind.PAUSE, at_ns=now_ns))
         self._player.close()
+        # What was released after the port went, and before that was seen, has gone nowhere.
+        for at_ns, message in self._past:
+            if at_ns >= now_ns - UNSEEN_NS and is_release(message):
+                self._possible.leaving(note_on(message[0] & 0x0F, message[1], 1))
         self._await_port()
 
     def _await_port(self) -> None:
