@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from core.corpus import Corpus
 
+HELD_OUT_AT_MOST = 3000  # windows
+
 
 class Batch(NamedTuple):
     """A stretch of every stream. Where a piece has ended, `real` is false until the next batch."""
@@ -100,6 +102,12 @@ class Streams:
         return np.random.default_rng((self._seed, passes)).permutation(self._pieces)
 
 
+def window_starts(corpus: Corpus, steps: int) -> NDArray[np.int64]:
+    """Where a window of so many events begins that one more of the same piece follows."""
+    spans = zip(corpus.bounds[:-1], corpus.bounds[1:], strict=True)
+    return np.concatenate([np.arange(begin, end - steps) for begin, end in spans])
+
+
 class Windows:
     """Windows of events, shuffled, each from silence; the event after a window is its one target.
 
@@ -122,13 +130,11 @@ class Windows:
 
     @classmethod
     def split(cls, corpus: Corpus, windows: int, steps: int, seed: int) -> tuple[Windows, Windows]:
-        """Nine tenths of all windows within pieces, and the other tenth, drawn by chance."""
-        ends = corpus.bounds[1:]
-        starts = np.concatenate(
-            [np.arange(begin, end - steps) for begin, end in zip(corpus.bounds, ends, strict=False)]
-        )
-        starts = np.random.default_rng(seed).permutation(starts)
-        parts = np.split(starts, [len(starts) - len(starts) // 10])
+        """Nine tenths of all windows, and the other tenth, drawn by chance; no more of it than is
+        enough to measure by.
+        """
+        starts = np.random.default_rng(seed).permutation(window_starts(corpus, steps))
+        parts = np.split(starts, [len(starts) - min(len(starts) // 10, HELD_OUT_AT_MOST)])
         training, held_out = (cls(corpus, part, windows, steps, seed) for part in parts)
         return training, held_out
 

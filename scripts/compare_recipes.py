@@ -3,8 +3,8 @@
     python scripts/compare_recipes.py FOLDER... --held-out FOLDER... --minutes 30 [--also shipped]
 
 All learn from the same FOLDERs: how often each note, velocity and time comes, and nothing else;
-the textbook's recipe (textbook.py), which leaves out what lies beyond its keyboard and is not asked
-for the first 30 events of a piece; and ours, as composer-train trains, a few pieces of the music
+the textbook's recipe (`composer-train --preset book`), which leaves out what lies beyond its
+keyboard and is not asked for the first 30 events of a piece; and ours, a few pieces of the music
 kept back to choose the best model by. Each recipe has the same minutes of CPU time. Time is scored
 as a density at 1 ms (core/evaluate.py), so that other bins compare.
 """
@@ -16,21 +16,22 @@ import json
 import math
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import textbook
 import torch
 from evaluate import Scorer
 from numpy.typing import NDArray
 
 from core import corpus, evaluate, midi_file, trainer
-from core.checkpoint import SHIPPED, ModelConfig
+from core.checkpoint import SHIPPED
 from core.codec import Codec
 from core.errors import MidiFileError
 from core.evaluate import Score
 from core.events import Events
+from core.presets import BOOK, DEFAULT, Preset
 
 TARGET = 2 / 3
 TEXTBOOK, OURS = "the textbook's recipe", "ours"
@@ -80,23 +81,14 @@ def deltas_s(music: Music) -> NDArray[np.float64]:
     return np.concatenate([events.delta_s for events in music])
 
 
-def by_the_textbook(music: Music, held_out: dict[str, Music], minutes: float) -> Row:
-    codec = textbook.codec_for(deltas_s(music))
-    network = textbook.train(encoded(codec, music), 60 * minutes)
-    return {
-        name: textbook.score(network, codec, encoded(codec, pieces)).bits_per_note
-        for name, pieces in held_out.items()
-    }
-
-
-def by_ours(data: list[Path], held_out: list[Path], minutes: float, hidden_size: int) -> Row:
+def by_preset(preset: Preset, data: list[Path], held_out: list[Path], minutes: float) -> Row:
+    """As composer-train does it; the textbook too hears our reading, which keeps all releases."""
     trainer.time = SimpleNamespace(monotonic=time.process_time)  # it has CPU time too, no other
-    half = hidden_size // 2
-    config = ModelConfig(hidden_size=hidden_size, embedding_size=half, head_size=half)
+    recipe = replace(preset.recipe, minutes=minutes)
+    music = corpus.read(corpus.find(data), preset.codec, hold_out=not recipe.windows)
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "ours.safetensors")
-        recipe = trainer.Recipe(minutes=minutes)
-        trainer.Trainer(corpus.read(corpus.find(data)), out, config, recipe).run()
+        out = Path(folder, "trained.safetensors")
+        trainer.Trainer(music, out, preset.model, recipe).run()
         return by_checkpoint(out, held_out)
 
 
@@ -135,10 +127,14 @@ def main() -> None:
 
     music = [events for folder in options.data for events in read(folder)]
     held_out = {folder.name: read(folder) for folder in options.held_out}
+    half = options.hidden_size // 2
+    sizes = {"hidden_size": options.hidden_size, "embedding_size": half, "head_size": half}
+    ours = replace(DEFAULT, model=replace(DEFAULT.model, **sizes))
+    given = options.data, options.held_out, options.minutes
     rows = {
         "by frequency": by_frequency(music, held_out),
-        TEXTBOOK: by_the_textbook(music, held_out, options.minutes),
-        OURS: by_ours(options.data, options.held_out, options.minutes, options.hidden_size),
+        TEXTBOOK: by_preset(BOOK, *given),
+        OURS: by_preset(ours, *given),
     }
     if options.also:
         path = SHIPPED if options.also == "shipped" else Path(options.also)

@@ -14,21 +14,33 @@ import numpy as np
 import torch
 
 from core import checkpoint, corpus, evaluate
+from core.batches import Windows, window_starts
 from core.model import build
+
+WINDOWS = 20_000  # at most, spread evenly over the music: each is read anew
 
 
 class Scorer:
-    """A checkpoint, to be scored on whatever music."""
+    """A checkpoint, to be scored on whatever music, as it was trained: on streams, or on windows,
+    which are not asked for the first events of a piece.
+    """
 
     def __init__(self, path: Path) -> None:
         trained = checkpoint.load(path)
         self._model = build(replace(trained.config, dropout=0.0), trained.codec)
         self._model.load_state_dict({k: torch.from_numpy(w) for k, w in trained.weights.items()})
         self._codec = trained.codec
+        recipe = trained.record.get("recipe", {})
+        self._window = recipe["steps"] if recipe.get("windows") else None
 
     def score(self, data: Path) -> evaluate.Score:
         music = corpus.read(corpus.find([data]), self._codec)
-        return evaluate.score(self._model, music, np.arange(len(music.held_out)))
+        if self._window is None:
+            return evaluate.score(self._model, music, np.arange(len(music.held_out)))
+        starts = window_starts(music, self._window)
+        starts = starts[:: -(-len(starts) // WINDOWS)]
+        windows = Windows(music, starts, 500, self._window, seed=0)
+        return evaluate.score_batches(self._model, self._codec, windows.once())
 
 
 def main() -> None:
