@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -101,7 +102,9 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(help="Write the curve for TensorBoard into this folder too.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same training (on a CPU).")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Same seed, same training (on a CPU).", min=0, max=2**32 - 1)
+    ] = 0,
     licence: Annotated[
         str, typer.Option(help="Under which terms the model may be passed on; kept inside it.")
     ] = "",
@@ -121,6 +124,10 @@ def train(
         raise SettingsError("--minutes, --epochs and --learning-rate must be above 0")
     if not out.parent.is_dir():
         raise SettingsError(f"no folder {out.parent} to write {out.name} into; make it first")
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise SettingsError(
+            f"cannot write {out}: it is a folder, or in one that is write-protected"
+        )
 
     def given(**options: float | None) -> dict[str, Any]:
         return {name: value for name, value in options.items() if value is not None}

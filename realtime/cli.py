@@ -21,6 +21,7 @@ from realtime.terminal import begun, live_line, log
 
 REHEARSAL = "none"
 DEFAULT_PORT = "Composer"
+MAX_S = 1e9  # 30 years; clocks count nanoseconds in 64 bits
 
 
 class OnPortLoss(enum.StrEnum):
@@ -70,7 +71,9 @@ Temperature = Annotated[
 TopP = Annotated[
     float, typer.Option(help="0.01..1; the unlikeliest choices, 1 - P of all chances, never come.")
 ]
-Rng = Annotated[int | None, typer.Option(help="Same number, same choices. Default: by chance.")]
+Rng = Annotated[
+    int | None, typer.Option(help="Same number, same choices. Default: by chance.", min=0)
+]
 Channel = Annotated[int, typer.Option(help="MIDI channel to play on.", min=1, max=16)]
 Program = Annotated[
     int | None, typer.Option(help="Sound to ask for first (General MIDI, 1..128).", min=1, max=128)
@@ -106,7 +109,7 @@ def _composerd(
     velocity_scale: VelocityScale = 1.0,
     tempo_scale: TempoScale = 1.0,
     duration: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds.", min=0)
+        float | None, typer.Option(help="Stop after so many seconds.", min=0, max=MAX_S)
     ] = None,
     record: Annotated[
         Path | None, typer.Option(help="Write what was sent, at its real times, to this .mid.")
@@ -206,7 +209,9 @@ def _composer_generate(
     events: Annotated[
         int | None, typer.Option(help="How many events. Default: 3000.", min=1)
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Or: how many seconds.", min=0)] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Or: how many seconds.", min=0, max=MAX_S)
+    ] = None,
     model: Model = None,
     seed_file: SeedFile = None,
     seed_events: SeedEvents = -128,
@@ -292,8 +297,12 @@ def _check(orders: Orders) -> NoReturn:
 
 def _writable(path: Path | None) -> Path | None:
     """Raises SettingsError now rather than after an evening's playing."""
-    if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+    if path is None:
+        return None
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise SettingsError(f"cannot write {path}: no folder {path.parent} that one may write to")
+    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+        raise SettingsError(f"cannot write {path}: there is a folder, or a file that is kept")
     return path
 
 

@@ -100,6 +100,15 @@ def test_what_cannot_be_done_is_one_line_and_exit_1(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_in_the_place_of_the_checkpoint_is_told_before_the_training(
+    songbook: Path, tmp_path: Path
+) -> None:
+    done = composer_train(songbook, "--out", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"composer-train: cannot write {tmp_path}: it is a folder")
+    assert done.stderr.count("\n") == 1
+
+
 def test_without_torch_it_says_how_to_get_it(songbook: Path, tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['torch'] = None; sys.argv = ['composer-train', *sys.argv[1:]];"

@@ -386,7 +386,10 @@ def test_without_a_midi_system_it_rehearses(
         (["--model", "nothing.safetensors"], "no checkpoint at nothing.safetensors"),
         (["--seed-file", "notes.txt"], "notes.txt"),
         (["--record", "no/folder/take.mid"], "cannot write no/folder/take.mid"),
-        (["--record", "."], "cannot write .: Is a directory"),
+        (["--record", "."], "cannot write .: there is a folder"),
+        (["--stats", "."], "cannot write .: there is a folder"),
+        (["--model", "."], "no checkpoint at ."),
+        (["--seed-file", "."], "cannot read .: Is a directory"),
         (["--record", "/dev/full"], "cannot write /dev/full: No space left on device"),
         (["--api", "gramophone"], "no MIDI system 'gramophone'"),
     ],
@@ -409,6 +412,22 @@ def test_what_cannot_be_done_is_one_line_and_exit_1(
     assert output.startswith("composerd: ")
     assert output.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--duration", "soon"), ("--duration", "inf"), ("--rng", "-1"), ("--channel", "17")],
+)
+def test_a_value_of_the_wrong_kind_is_told_with_its_option(
+    composerd: Composerd, option: str, value: str
+) -> None:
+    daemon = composerd("--port", "none", option, value)
+    output = said(daemon)
+    assert daemon.returncode == 2
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)  # a build server may ask for colours
+    assert "Invalid value" in plain
+    assert option in plain
+    assert "Traceback" not in output
 
 
 @pytest.mark.usefixtures("listener")
