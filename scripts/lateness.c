@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_S 1000000000LL
 
@@ -25,7 +28,17 @@ int main(int argc, char **argv)
     struct sched_param priority = {.sched_priority = 50};
 
     /* What is refused is done without. */
-    sched_setscheduler(0, SCHED_FIFO, &priority);
+    if (sched_setscheduler(0, SCHED_FIFO, &priority)) {
+        struct { /* sched_attr */
+            unsigned size, policy;
+            unsigned long long flags;
+            int nice;
+            unsigned priority;
+            unsigned long long runtime, deadline, period;
+        } turns = {.size = sizeof turns, .policy = SCHED_OTHER, .runtime = 100000};
+        turns.nice = getpriority(PRIO_PROCESS, 0);
+        syscall(SYS_sched_setattr, 0, &turns, 0);
+    }
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     mlockall(MCL_CURRENT);
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from realtime.clock import NS_PER_S, RealClock, VirtualClock
 
 
@@ -18,8 +20,9 @@ def test_virtual_time_never_goes_back() -> None:
     assert clock.now_ns() == 5
 
 
-def test_a_wait_does_not_end_before_its_time() -> None:
-    clock = RealClock()
+@pytest.mark.parametrize("spin_ns", [0, 1_000_000, NS_PER_S])
+def test_a_wait_does_not_end_before_its_time(spin_ns: int) -> None:
+    clock = RealClock(spin_ns=spin_ns)
     due_ns = clock.now_ns() + 3_000_000
     assert clock.wait_until(due_ns) is False
     assert clock.now_ns() >= due_ns
@@ -30,10 +33,11 @@ def test_a_moment_that_has_passed_is_not_waited_for() -> None:
     assert clock.wait_until(clock.now_ns() - NS_PER_S) is False
 
 
-def test_a_wait_ends_when_there_is_something_to_read() -> None:
+@pytest.mark.parametrize("spin_ns", [0, 1_000_000])
+def test_a_wait_ends_when_there_is_something_to_read(spin_ns: int) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", 0) as target:
-        clock = RealClock(source)
+        clock = RealClock(source, spin_ns)
         due_ns = clock.now_ns() + 2_000_000
         assert clock.wait_until(due_ns) is False
         assert clock.now_ns() >= due_ns
