@@ -151,7 +151,8 @@ def main() -> None:
     with suppress(OSError):  # others use the rest: fewer jobs, then
         while len(stages) < options.jobs:
             stages.append(Jack())
-    jobs = [threading.Thread(target=work, args=(jack,)) for jack in stages]
+    jobs = [threading.Thread(target=work, args=(jack,), daemon=True) for jack in stages]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a server must not be left behind
     try:
         for job in jobs:
             job.start()

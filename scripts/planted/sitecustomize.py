@@ -4,9 +4,9 @@ Python imports this file by itself when its folder is on PYTHONPATH. COMPOSER_PL
 COMPOSER_FUSE a file: the first process that finds it takes it away, and raises in that room.
 """
 
-import ctypes
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import time
@@ -78,12 +78,16 @@ class Planter:
 def strike_from_outside() -> None:
     while not fuse_is_lit():
         time.sleep(0.02)
-    main = ctypes.c_ulong(threading.main_thread().ident)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(PlantedError))
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+
+def strike(*_) -> None:
+    raise PlantedError
 
 
 room = os.environ.get("COMPOSER_PLANT")
 if room in ROOMS:
     sys.meta_path.insert(0, Planter(*ROOMS[room]))
 elif room in PROGRAMS and PROGRAMS[room] in sys.orig_argv:
+    signal.signal(signal.SIGUSR1, strike)
     threading.Thread(target=strike_from_outside, daemon=True).start()
