@@ -56,8 +56,10 @@ class Engine:
 
         from_input = [_by_gate(weights[f"lstm.weight_ih_l{k}"]) for k in range(layers)]
         recurrent = [_by_gate(weights[f"lstm.weight_hh_l{k}"]) for k in range(layers)]
-        self._matrices = recurrent[:1] + [
-            np.hstack(pair) for pair in zip(from_input[1:], recurrent[1:], strict=True)
+        # By columns: a product then reads memory in one go, which other processes disturb less.
+        self._matrices = [np.asfortranarray(recurrent[0])] + [
+            np.asfortranarray(np.hstack(pair))
+            for pair in zip(from_input[1:], recurrent[1:], strict=True)
         ]
         biases = [
             _by_gate(weights[f"lstm.bias_ih_l{k}"] + weights[f"lstm.bias_hh_l{k}"])
@@ -105,7 +107,7 @@ class Engine:
         # from the rows instead of the outputs. Only the division by the deviation is left to each
         # step.
         heads = weights["hidden.weight"] * weights["norm.weight"]
-        self._heads: Floats = heads - heads.mean(axis=1, keepdims=True)
+        self._heads: Floats = np.asfortranarray(heads - heads.mean(axis=1, keepdims=True))
         size = heads.shape[1]
         self._mean: Floats = np.full(size, 1 / size, np.float32)
         self._time = weights["time.weight"], weights["time.bias"]
