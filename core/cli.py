@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from core import checkpoint, corpus, curve
+from core import cache, checkpoint, corpus, curve
 from core.codec import Codec
 from core.errors import ComposerError, SettingsError, TrainingError
 
@@ -158,7 +159,10 @@ def train(
     try:
         _run(trainer, out.with_name(out.name + ".jsonl"), tensorboard)
     except KeyboardInterrupt:
-        console.print(f"stopped; {out} holds the best model so far, --resume goes on from here")
+        again = [*sys.argv[1:], *([] if resume else ["--resume"])]
+        console.print(f"stopped; {out} holds the best model so far; this goes on from here:")
+        if not console.quiet:
+            typer.echo(f"composer-train {shlex.join(again)}", err=True)  # to be copied as it is
         sys.exit(130)
     finally:
         if plot is not None and trainer.progress.curve:
@@ -200,14 +204,17 @@ def _read(data: list[Path], preset: Preset, codec: Codec | None) -> corpus.Corpu
     files = corpus.find(data)
     with Progress(TextColumn("reading"), BarColumn(), MofNCompleteColumn(), console=console) as bar:
         task = bar.add_task("", total=len(files))
-        music = corpus.read(
-            files,
-            codec or preset.codec,
-            done=lambda _: bar.advance(task),
-            reader=preset.reader,
-            hold_out=not preset.recipe.windows,
-        )
-    for error in music.skipped[:SKIPPED_SHOWN]:
+        if preset.codec is None:  # ours
+            music = cache.read(files, codec, lambda _: bar.advance(task))
+        else:
+            music = corpus.read(
+                files,
+                codec or preset.codec,
+                lambda _: bar.advance(task),
+                reader=preset.reader,
+                hold_out=not preset.recipe.windows,
+            )
+    for error in list(music.skipped.values())[:SKIPPED_SHOWN]:
         console.print(f"skipped: {error}", style="yellow", markup=False, highlight=False)
     if len(music.skipped) > SKIPPED_SHOWN:
         console.print(f"and {len(music.skipped) - SKIPPED_SHOWN} more", style="yellow")

@@ -101,9 +101,18 @@ class Codec:
         The decoded length of the music that it was fitted on is then the true one. Bin 0 keeps
         decoding to 0, so that a chord stays one instant; what it drops is far below hearing.
         """
+        return self.fitted_to(*self.tally(deltas_s))
+
+    def tally(self, deltas_s: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """How many deltas fall into each bin, and their sum in seconds; tallies add up."""
         bins = self._bins_of(deltas_s)
-        counts = np.bincount(bins, minlength=self.time_bins)
-        sums = np.bincount(bins, weights=deltas_s, minlength=self.time_bins)
+        return (
+            np.bincount(bins, minlength=self.time_bins),
+            np.bincount(bins, deltas_s, self.time_bins).astype(np.float64, copy=False),
+        )
+
+    def fitted_to(self, counts: NDArray[np.intp], sums: NDArray[np.float64]) -> Codec:
+        """What `fitted` gives for music too large to be held, by its tally."""
         values = np.array(self.values_s)
         seen = counts > 0
         seen[0] = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ class Corpus:
     tokens: NDArray[np.uint8]  # [events, 3]
     bounds: NDArray[np.int64]  # [pieces + 1]
     held_out: NDArray[np.bool_]  # [pieces]: kept for validation
-    skipped: Sequence[MidiFileError] = ()
+    skipped: Mapping[Path, MidiFileError] = field(default_factory=dict)
     left_out: int = 0  # events on keys that the codec has not
 
     def pieces(self, *, held_out: bool) -> NDArray[np.intp]:
@@ -89,6 +90,7 @@ def read(
     *,
     reader: Callable[[Path], Events] = read_piece,
     hold_out: bool = True,
+    into: Path | None = None,
 ) -> Corpus:
     """Read files into a corpus; those that cannot be read are skipped and kept in `skipped`.
 
@@ -98,45 +100,82 @@ def read(
         done: called after each file.
         reader: what reads a file.
         hold_out: some of the pieces; of a single one, its last tenth.
+        into: a file to hold the tokens, [events, 3] as they are, mapped into memory: then music
+            of any size needs no more memory than its largest file. None keeps them in memory.
 
     Raises:
         CorpusError: not one of the files could be read, or no codec fits them.
+        OSError: `into` cannot be written.
     """
-    read_events: list[Events] = []
-    skipped: list[MidiFileError] = []
-    for file in files:
-        try:
-            read_events.append(reader(file))
-        except MidiFileError as error:
-            skipped.append(error)
-        done(file)
-    if not read_events:
-        raise CorpusError(f"none of the {len(files)} files can be read; the first: {skipped[0]}")
-    if not isinstance(codec, Codec):
-        try:
-            codec = (codec or _log_spaced)(np.concatenate([e.delta_s for e in read_events]))
-        except ValueError as error:
-            raise CorpusError(f"this music cannot be encoded: {error}") from error
-    pieces = [codec.encode_all(events) for events in read_events]
-    left_out = sum(map(len, read_events)) - sum(map(len, pieces))
-    held_out = [hold_out and _is_held_out(piece) for piece in pieces]
-    if hold_out and len(pieces) == 1:  # its last tenth stands for the music not seen
-        cut = len(pieces[0]) * 9 // 10
-        pieces, held_out = [pieces[0][:cut], pieces[0][cut:]], [False, True]
+    if codec is not None and not isinstance(codec, Codec):
+        codec = _made_for(files, codec, reader)
+    encoding = codec or Codec.log_spaced()  # fitting moves what bins decode to, not their edges
+    counts, sums = encoding.tally(np.zeros(0))
+    lengths: list[int] = []
+    held_out: list[bool] = []
+    skipped: dict[Path, MidiFileError] = {}
+    left_out = 0
+    with BytesIO() if into is None else into.open("wb") as sink:
+        for file in files:
+            try:
+                events = reader(file)
+            except MidiFileError as error:
+                skipped[file] = error
+            else:
+                more, longer = encoding.tally(events.delta_s)
+                counts, sums = counts + more, sums + longer
+                piece = encoding.encode_all(events)
+                sink.write(piece.tobytes())
+                lengths.append(len(piece))
+                left_out += len(events) - len(piece)
+                held_out.append(hold_out and _is_held_out(piece))
+            done(file)
+        data = sink.getvalue() if isinstance(sink, BytesIO) else b""
+    if not lengths:
+        raise _none_read(files, skipped[files[0]])
+    if hold_out and len(lengths) == 1:  # its last tenth stands for the music not seen
+        cut = lengths[0] * 9 // 10
+        lengths, held_out = [cut, lengths[0] - cut], [False, True]
     elif hold_out and (all(held_out) or not any(held_out)):
-        held_out = [index == 0 for index in range(len(pieces))]
+        held_out = [index == 0 for index in range(len(lengths))]
     return Corpus(
-        codec,
-        np.concatenate(pieces),
-        np.cumsum([0, *map(len, pieces)]),
+        codec or encoding.fitted_to(counts, sums),
+        np.frombuffer(data, np.uint8).reshape(-1, 3) if into is None else mapped(into),
+        np.cumsum([0, *lengths]),
         np.array(held_out),
         skipped,
         left_out,
     )
 
 
-def _log_spaced(deltas_s: NDArray[np.float64]) -> Codec:
-    return Codec.log_spaced().fitted(deltas_s)
+def _made_for(
+    files: Sequence[Path], codec_for: CodecFor, reader: Callable[[Path], Events]
+) -> Codec:
+    """A codec that must see every delta at once: the files are read once more for it."""
+    deltas_s: list[NDArray[np.float64]] = []
+    error: MidiFileError | None = None
+    for file in files:
+        try:
+            deltas_s.append(reader(file).delta_s)
+        except MidiFileError as unreadable:
+            error = error or unreadable
+    if not deltas_s:
+        raise _none_read(files, error)
+    try:
+        return codec_for(np.concatenate(deltas_s))
+    except ValueError as misfit:
+        raise CorpusError(f"this music cannot be encoded: {misfit}") from misfit
+
+
+def _none_read(files: Sequence[Path], first: MidiFileError | None) -> CorpusError:
+    return CorpusError(f"none of the {len(files)} files can be read; the first: {first}")
+
+
+def mapped(path: Path) -> NDArray[np.uint8]:
+    """Tokens, uint8 [events, 3], that stay on disk until they are looked at."""
+    if not path.stat().st_size:  # nothing cannot be mapped
+        return np.zeros((0, 3), np.uint8)
+    return np.memmap(path, np.uint8, "r").reshape(-1, 3)
 
 
 def _is_held_out(piece: NDArray[np.uint8]) -> bool:

@@ -201,6 +201,14 @@ def performance(
     return [(at, message) for at, _, message in played]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither see nor fill the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def songbook(tmp_path: Path) -> Path:
     """A folder of 20 MIDI files, some in a folder below."""

@@ -1,7 +1,10 @@
 """composer-train as a musician meets it."""
 
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,26 @@ def test_of_a_folder_of_hostile_files_it_learns_the_music_and_names_the_rest(
     assert len(told) == 6
     assert "Traceback" not in done.stderr
     assert out.is_file()
+
+
+def test_ctrl_c_says_how_to_go_on_and_so_it_goes_on(songbook: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my model.safetensors"
+    command = [sys.executable, "-m", "core.cli", str(songbook), "--out", str(out), *SMALL]
+    running = subprocess.Popen(
+        [*command, "--minutes", "99", "--patience", "99999"], stderr=subprocess.PIPE, text=True
+    )
+    while not out.exists() and running.poll() is None:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130, said
+    program, *arguments = shlex.split(said.splitlines()[-1])
+    assert program == "composer-train"
+    assert arguments[-1] == "--resume"
+    arguments[arguments.index("99")] = "0.0001"
+    more = composer_train(*arguments)
+    assert more.returncode == 0, more.stderr
+    assert "resumed after" in more.stderr
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_bad_file_is_named_and_skipped(songbook: Path) -> None:
     bad.write_text("this is not music")
     music = corpus.read(corpus.find([songbook]))
     assert len(music.skipped) == 1
-    assert "bad.mid" in str(music.skipped[0])
+    assert "bad.mid" in str(music.skipped[bad])
     assert len(music.held_out) == 20
 
 
