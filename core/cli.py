@@ -85,7 +85,9 @@ def train(
     ] = None,
     dropout: Annotated[
         float | None,
-        typer.Option(help="Share of what a layer says that is left out. Default: 0.1."),
+        typer.Option(
+            help="Share of what a layer says that is left out. Default: 0.1.", min=0, max=0.9
+        ),
     ] = None,
     patience: Annotated[
         int | None,

@@ -17,6 +17,7 @@ from core.events import Event
 WINDOW_S = 600.0
 HOUR_S = 3600.0
 FIGURE = 16  # notes
+NOTES_AN_HOUR = 30_000
 
 MEASURES = {
     "density": "onsets a second",
@@ -66,7 +67,7 @@ class Figures:
         figure = hash(tuple(self._last))
         before_s = self._heard_s.get(figure)
         self._heard_s[figure] = at_s
-        if len(self._heard_s) > 400_000:  # the memory of an hour, and no more
+        if len(self._heard_s) > 2 * NOTES_AN_HOUR:
             self._heard_s = {f: s for f, s in self._heard_s.items() if at_s - s < HOUR_S}
         return before_s is not None and at_s - before_s < HOUR_S
 
