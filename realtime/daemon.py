@@ -179,7 +179,7 @@ class Daemon:
         if record.kind is Kind.PLAY:
             self._listening = False
             if not self._lost:
-                self._possible.leaving(record.message)
+                self._possible.leaving(record.message, record.due_ns)
                 self._tell(self._player, record)
         elif record.kind is Kind.HUSH:
             self._listening = True
@@ -287,9 +287,10 @@ class Daemon:
         return self._orders.player | {"sounding": self._possible.sounding}
 
     def _sent(self, record: Record) -> None:
-        for ledger in (self._sounding, self._possible):
-            ledger.leaving(record.message)
-            ledger.left(record.message)
+        self._sounding.leaving(record.message)
+        self._sounding.left(record.message)
+        # The next strike of a key may have left before it is told of: a release is not of that.
+        self._possible.left(record.message, record.due_ns or record.at_ns)
         self._past.append((record.at_ns, record.message))
         self.report.sent(record.message, record.due_ns, record.at_ns)
         if self._recording:

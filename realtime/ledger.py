@@ -39,10 +39,12 @@ class Ledger:
         elif _pedal(message) is True:
             self._pedals.add(channel)
 
-    def left(self, message: bytes) -> None:
-        """Call after sending any message."""
+    def left(self, message: bytes, at_ns: int | None = None) -> None:
+        """Call after sending any message. A release ends no note struck at `at_ns` or later."""
         channel = message[0] & 0x0F
         if is_release(message):
+            if at_ns is not None and self._sounding.get(_note(message), 0) >= at_ns:
+                return
             struck_ns = self._sounding.pop(_note(message), None)
             if struck_ns is not None and channel in self._pedals:
                 self._pedalled[channel] = min(struck_ns, self._pedalled.get(channel, struck_ns))

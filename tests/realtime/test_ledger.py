@@ -67,3 +67,14 @@ def test_where_nothing_was_sent_there_is_nothing_to_end() -> None:
 def test_after_its_own_releases_nothing_sounds(sent: list[bytes]) -> None:
     ledger = keep(Ledger(), *sent)
     assert keep(ledger, *ledger.releases()).sounding == ()
+
+
+def test_a_release_ends_no_later_strike_of_its_key() -> None:
+    """What was told to be struck again may have been, though nobody has told of it yet."""
+    ledger = Ledger()
+    ledger.leaving(note_on(0, 60, 80), 100)
+    ledger.leaving(note_on(0, 60, 80), 300)
+    ledger.left(note_off(0, 60), 300)  # at one instant: the release, then the strike
+    assert ledger.sounding == ((0, 60),)
+    ledger.left(note_off(0, 60), 400)
+    assert ledger.sounding == ()
