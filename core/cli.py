@@ -223,10 +223,12 @@ def _read(data: list[Path], preset: Preset, codec: Codec | None) -> corpus.Corpu
     if music.left_out:
         console.print(f"{music.left_out:,} events left out, on keys that the preset does not know")
     training, held_out = (music.pieces(held_out=side) for side in (False, True))
+    kept_back = f"{len(held_out)} ({music.events_in(held_out):,}) held out"
+    if preset.recipe.windows:
+        kept_back = "a tenth of their windows held out"
     console.print(
         f"{len(files) - len(music.skipped)} files read, {len(music.skipped)} skipped;"
-        f" {len(training)} pieces ({music.events_in(training):,} events) to learn from,"
-        f" {len(held_out)} ({music.events_in(held_out):,}) held out"
+        f" {len(training)} pieces ({music.events_in(training):,} events) to learn from, {kept_back}"
     )
     return music
 
