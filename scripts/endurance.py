@@ -28,10 +28,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from music import MEASURES, Note, notes, trend, windows
+from music import HOUR_S, MEASURES, WINDOW_S, Note, notes, trend, windows
 
 from core import corpus, midi_file
-from core.errors import MidiFileError
+from core.errors import ComposerError, MidiFileError
 from core.events import Event
 from realtime import composer
 from realtime.wire import Kind, is_note, is_onset
@@ -108,7 +108,8 @@ def table(corpus_rows: list[dict[str, float]], streams: list[dict[str, Any]]) ->
         every = [np.array([row[name] for row in stream["windows"]]) for stream in streams]
         ours = np.concatenate(every)
         trends = [trend(values) for values in every]
-        rise = max((rise for rise, _ in trends), key=abs) / (high - low)
+        rise = max((rise for rise, _ in trends), key=abs)
+        widths = f"{rise / (high - low):+.2f}" if high > low else "-"
         rows.append(
             [
                 f"{name} ({meaning})",
@@ -116,7 +117,7 @@ def table(corpus_rows: list[dict[str, float]], streams: list[dict[str, Any]]) ->
                 f"{np.percentile(ours, 5):.3g} .. {np.percentile(ours, 95):.3g}",
                 f"{100 * np.mean((ours >= low) & (ours <= high)):.0f} %",
                 f"{int(((ours < real.min()) | (ours > real.max())).sum())}",
-                f"{rise:+.2f} (t {max((t for _, t in trends), key=abs):+.1f})",
+                f"{widths} (t {max((t for _, t in trends), key=abs):+.1f})",
             ]
         )
     return rows
@@ -149,6 +150,9 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    seconds = options.hours * HOUR_S
+    if seconds < 3 * WINDOW_S:
+        parser.error("--hours: at least 0.5, for a window is ten minutes")
     orders = {
         "model": options.model,
         "seed_file": None,
@@ -160,11 +164,16 @@ def main() -> None:
         "channel": 0,
         "program": None,
     }
-    jobs = [(orders | {"rng": seed}, options.hours * 3600) for seed in range(options.seeds)]
-    with multiprocessing.get_context("spawn").Pool(min(2, options.seeds)) as pool:
-        playing = pool.map_async(play, jobs, chunksize=1)
-        corpus_rows = stretches(options.music)
-        streams = playing.get()
+    jobs = [(orders | {"rng": seed}, seconds) for seed in range(options.seeds)]
+    try:
+        with multiprocessing.get_context("spawn").Pool(min(2, options.seeds)) as pool:
+            playing = pool.map_async(play, jobs, chunksize=1)
+            corpus_rows = stretches(options.music)
+            if len(corpus_rows) < 2:
+                sys.exit("MUSIC lasts less than twenty minutes: nothing to hold a stream against")
+            streams = playing.get()
+    except ComposerError as error:
+        sys.exit(str(error))
 
     print(
         f"{len(corpus_rows)} stretches of the corpus, {options.seeds} x {options.hours:g} hours\n"
