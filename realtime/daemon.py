@@ -21,14 +21,14 @@ from realtime import systemd
 from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.ledger import Ledger
+from realtime.part import Part
 from realtime.pulse import Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
-from realtime.wire import Kind, Record, is_onset, is_release, note_on
+from realtime.wire import Kind, Record, is_release, note_on
 
 LINE_EVERY_NS = NS_PER_S // 5
 BEAT_EVERY_NS = NS_PER_S
-PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
 MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
 
@@ -70,10 +70,6 @@ class Daemon:
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
         self._lost = False  # the output port: the player waits for it
-        self._listening = False  # the composer, to the human: it is silent for a reason
-        self._missed = False  # the composer, something that the human did
-        self._epoch = 0  # the composer's latest
-        self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
         self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
         self._recording: Recording | None = None
         self.report = Report(start_ns)
@@ -87,15 +83,18 @@ class Daemon:
                 cannot be written. Nothing runs then.
         """
         # Both get up at once; the composer begins to play when it has its orders.
-        self._player, self._composer = Child("realtime.player"), Child("realtime.composer")
+        self._player = Child("realtime.player")
+        self._parts = [Part(self._orders.composer, Child("realtime.composer"))]
         try:
             self.greeting = self._player.begin(self._orders.player, self._inbox)
-            self.greeting |= self._composer.begin(self._orders.composer, self._inbox)
+            for part in self._parts:
+                self.greeting |= part.begin(self._inbox)
             if self._orders.record:
                 self._recording = Recording(self._orders.record)
             self._began_ns = self._clock.now_ns()
         except BaseException:
-            self._composer.close()
+            for part in self._parts:
+                part.composer.close()
             self._player.close()
             raise
 
@@ -137,7 +136,8 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `composerd --status` tells. Any thread may ask."""
-        pids = {"composer": self._composer.process.pid, "player": self._player.process.pid}
+        processes = [*(part.composer for part in self._parts), self._player]
+        pids = {child.module.rpartition(".")[2]: child.process.pid for child in processes}
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
             "mode": "call and response" if self.greeting["input"] else "free",
@@ -148,8 +148,11 @@ class Daemon:
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
-        self._forgive()
-        children = [self._composer] if self._lost else [self._composer, self._player]
+        for part in self._parts:
+            part.forgive()
+        children = [part.composer for part in self._parts]
+        if not self._lost:
+            children.append(self._player)
         names = [child.module for child in children]
         hung = self._pulse.hung(names)
         to_ask = self._pulse.to_ask(names, now_ns)
@@ -159,46 +162,53 @@ class Daemon:
                 child.process.kill()
             elif child.module in to_ask:
                 self._tell(child, Record(Kind.PING))
-        if self._pulse.beats(names, now_ns, excused=self._lost or self._listening):
+        excused = self._lost or all(part.listening for part in self._parts)
+        if self._pulse.beats(names, now_ns, excused=excused):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
     def _handle(self, arrival: Arrival) -> None:
         child, record, greeting = arrival
-        if child is None or child not in (self._player, self._composer):
+        part = next((part for part in self._parts if part.composer is child), None)
+        if child is None or (part is None and child is not self._player):
             return  # one that has been replaced
         now_ns = self._clock.now_ns()
         if greeting is not None:
             self._found(greeting)
             self._pulse.began(child.module, now_ns)
-            return
-        if record is None:
-            self._replace(child)
+        elif record is None:
+            self._replace(child, part)
             self._pulse.began(child.module, self._clock.now_ns())
+        else:
+            self._pulse.heard(child.module, record.kind, now_ns)
+            if part:
+                self._composed(part, record)
+            else:
+                self._played(record)
+
+    def _composed(self, part: Part, record: Record) -> None:
+        """A composer says so."""
+        part.wrote(record)
+        if self._lost:
             return
-        self._pulse.heard(child.module, record.kind, now_ns)
         if record.kind is Kind.PLAY:
-            self._listening = False
-            if not self._lost:
-                self._possible.leaving(record.message, record.due_ns)
-                self._tell(self._player, record)
-        elif record.kind is Kind.HUSH:
-            self._listening = True
-            self._epoch = record.epoch
-            if not self._lost:
-                self._tell(self._player, record)
-        elif record.kind is Kind.SENT:
+            self._possible.leaving(record.message, record.due_ns)
+        if record.kind in (Kind.PLAY, Kind.HUSH, Kind.PONG):
+            self._tell(self._player, record)
+
+    def _played(self, record: Record) -> None:
+        """The player says so."""
+        if record.kind is Kind.SENT:
             self._sent(record)
-        elif record.kind is Kind.PONG:
-            if child is self._composer and not self._lost:
-                self._tell(self._player, record)
         elif record.kind is Kind.DROPPED:
             self.report.dropped += 1
         elif record.kind is Kind.HEARD:
-            self._heard(record)
+            # All of them hear it; an onset counts once.
+            self.report.unheard += max(part.heard(record) for part in self._parts)
         elif record.kind is Kind.UNHEARD:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
-            self._tell(self._composer, record)
+            for part in self._parts:
+                self._tell(part.composer, record)
         elif record.kind is Kind.LOST:
             self._lose()
 
@@ -206,18 +216,6 @@ class Daemon:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
         if not child.send(record):
             child.process.kill()
-
-    def _heard(self, record: Record) -> None:
-        """A composer that is slower than the human misses some; then all keys count as released."""
-        self._past.append((record.at_ns, record.message))
-        self._forgive()
-        if self._missed or not self._composer.send(record):
-            self._missed = True
-            self.report.unheard += is_onset(record.message)
-
-    def _forgive(self) -> None:
-        if self._missed:
-            self._missed = not self._composer.send(Record(Kind.DEAF))
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -227,11 +225,12 @@ class Daemon:
         self._log(f"port {port} is gone; waiting until it is back")
         self._lost = True
         now_ns = self._clock.now_ns()
-        self._tell(self._composer, Record(Kind.PAUSE, at_ns=now_ns))
+        for part in self._parts:
+            self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
         self._player.close()
         # What was released after the port went, and before that was seen, has gone nowhere.
-        for at_ns, message in self._past:
-            if at_ns >= now_ns - UNSEEN_NS and is_release(message):
+        for part in self._parts:
+            for message in filter(is_release, part.since(now_ns - UNSEEN_NS)):
                 self._possible.leaving(note_on(message[0] & 0x0F, message[1], 1))
         self._await_port()
 
@@ -253,10 +252,11 @@ class Daemon:
         self._lost = False
         self.greeting |= greeting
         # The new player counts epochs from 0, and has not been told of the last one.
-        self._tell(self._player, Record(Kind.HUSH, epoch=self._epoch))
-        self._tell(self._composer, Record(Kind.RESUME))
+        for part in self._parts:
+            self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch))
+            self._tell(part.composer, Record(Kind.RESUME))
 
-    def _replace(self, dead: Child) -> None:
+    def _replace(self, dead: Child, part: Part | None) -> None:
         """Start another process for one that died, and go on from what sounded."""
         if self._lost and dead is self._player:
             dead.close()
@@ -269,19 +269,15 @@ class Daemon:
         self._deaths_ns.append(now_ns)
         self.report.restarts += 1
         dead.close()
-        if dead is self._player:
+        if part:
+            if not self._lost:
+                self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch + 1))
+            part.succeed(Child("realtime.composer"), self._inbox)
+            if self._lost:
+                self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
+        else:
             self._player = Child("realtime.player")
             self._player.begin(self._successor_orders(), self._inbox)
-        else:
-            self._epoch += 1
-            if not self._lost:
-                self._tell(self._player, Record(Kind.HUSH, epoch=self._epoch))
-            past = [(at_ns, message.hex()) for at_ns, message in self._past]
-            orders = self._orders.composer | {"epoch": self._epoch, "past": past}
-            self._composer = Child("realtime.composer")
-            self._composer.begin(orders, self._inbox)
-            if self._lost:
-                self._tell(self._composer, Record(Kind.PAUSE, at_ns=now_ns))
 
     def _successor_orders(self) -> dict[str, Any]:
         return self._orders.player | {"sounding": self._possible.sounding}
@@ -291,7 +287,8 @@ class Daemon:
         self._sounding.left(record.message)
         # The next strike of a key may have left before it is told of: a release is not of that.
         self._possible.left(record.message, record.due_ns or record.at_ns)
-        self._past.append((record.at_ns, record.message))
+        for part in self._parts:
+            part.sounded(record)
         self.report.sent(record.message, record.due_ns, record.at_ns)
         if self._recording:
             self._recording.add(record.at_ns, record.message)
@@ -299,7 +296,8 @@ class Daemon:
     def _stop(self) -> None:
         """The composer first, so that nothing new comes; then the player, which releases all."""
         systemd.notify("STOPPING=1")
-        self._composer.close()
+        for part in self._parts:
+            part.composer.close()
         self._tell(self._player, Record(Kind.STOP))
         self._drain()
         self._player.close()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from typing import cast
 
 from realtime.child import ROOM, Arrival, Arrivals, Child
-from realtime.daemon import Daemon, Orders
-from realtime.wire import Kind, Record, note_off, note_on
+from realtime.wire import Kind, Record
 
 
 def test_who_says_too_much_waits_until_it_is_heard_and_the_musician_never_does() -> None:
@@ -29,33 +28,3 @@ def test_who_says_too_much_waits_until_it_is_heard_and_the_musician_never_does()
     talker.join()
     assert [a.record.at_ns for a in heard if a.record] == list(range(ROOM + 1))
     assert [a for a in heard if a.child is None] == [Arrival(None)]
-
-
-class SlowComposer:
-    """Has room in its pipe, or not."""
-
-    room = False
-
-    def __init__(self) -> None:
-        self.taken: list[Record] = []
-
-    def send(self, record: Record) -> bool:
-        if self.room:
-            self.taken.append(record)
-        return self.room
-
-
-def test_a_composer_that_missed_something_is_told_first_that_all_keys_are_released() -> None:
-    daemon = Daemon(Orders(player={}, composer={}), 0)
-    composer = SlowComposer()
-    daemon._composer = cast(Any, composer)
-    heard = [Record(Kind.HEARD, m, at_ns=1) for m in (note_on(0, 60, 80), note_off(0, 60))]
-    for record in heard:
-        daemon._heard(record)
-    assert composer.taken == []
-    assert daemon.report.unheard == 1
-    composer.room = True
-    daemon._heard(heard[0])
-    daemon._heard(heard[1])
-    assert composer.taken == [Record(Kind.DEAF), *heard]
-    assert daemon.report.unheard == 1
