@@ -34,20 +34,31 @@ class Streams:
 
     A piece begins at the start of a stretch, so that its state can be set to silence; what is
     left of the stretch in which it ended stays empty.
+
+    Args:
+        transpose: each time it is read a piece is moved by up to so many semitones, by chance,
+            as far as there are notes for it: a corpus is too small to have every turn in every key.
     """
 
     def __init__(
-        self, corpus: Corpus, pieces: NDArray[np.intp], streams: int, steps: int, seed: int
+        self,
+        corpus: Corpus,
+        pieces: NDArray[np.intp],
+        streams: int,
+        steps: int,
+        seed: int,
+        transpose: int = 0,
     ) -> None:
         codec = corpus.codec
         self._corpus = corpus
         self._pieces = pieces
         self._steps = steps
         self._seed = seed
+        self._transpose = transpose
         self._start = (codec.notes, codec.velocities, codec.time_bins)
         self._taken = 0  # pieces begun so far
         self._order = self._shuffled(0)
-        self._at = np.zeros((streams, 2), np.int64)  # of each stream: next event, end of piece
+        self._at = np.zeros((streams, 3), np.int64)  # of each: next event, end of piece, semitones
         self.targets = corpus.events_in(pieces)  # in an epoch
         self.stretches = max(1, self.targets // (streams * steps))  # in an epoch, about
 
@@ -67,18 +78,23 @@ class Streams:
         real = np.zeros((streams, self._steps), bool)
         fresh = np.zeros(streams, bool)
         for stream in range(streams):
-            position, end = self._at[stream]
+            position, end, semitones = self._at[stream]
             if position == end and (endless or self._taken < len(self._pieces)):
-                position, end = self._begin()
+                position, end, semitones = self._begin()
                 fresh[stream] = True
             count = min(self._steps, end - position)
             if count == 0:
                 continue
             targets[stream, :count] = self._corpus.tokens[position : position + count]
+            targets[stream, :count, 0] += semitones
             tokens[stream, 1:count] = targets[stream, : count - 1]
-            tokens[stream, 0] = self._start if fresh[stream] else self._corpus.tokens[position - 1]
+            if fresh[stream]:
+                tokens[stream, 0] = self._start
+            else:
+                tokens[stream, 0] = self._corpus.tokens[position - 1]
+                tokens[stream, 0, 0] += semitones
             real[stream, :count] = True
-            self._at[stream] = position + count, end
+            self._at[stream] = position + count, end, semitones
         return Batch(tokens, targets, real, fresh)
 
     def position(self) -> dict[str, Any]:
@@ -90,13 +106,24 @@ class Streams:
         self._order = self._shuffled(self._taken // len(self._pieces))
         self._at = np.array(position["at"], np.int64)
 
-    def _begin(self) -> tuple[int, int]:
+    def _begin(self) -> tuple[int, int, int]:
         passes, index = divmod(self._taken, len(self._pieces))
         if index == 0:
             self._order = self._shuffled(passes)
         self._taken += 1
         piece = self._order[index]
-        return int(self._corpus.bounds[piece]), int(self._corpus.bounds[piece + 1])
+        begin, end = int(self._corpus.bounds[piece]), int(self._corpus.bounds[piece + 1])
+        return begin, end, self._semitones(begin, end)
+
+    def _semitones(self, begin: int, end: int) -> int:
+        """How far the piece is moved this time."""
+        if not self._transpose:
+            return 0
+        notes = self._corpus.tokens[begin:end, 0]
+        lowest, highest = -int(notes.min()), self._corpus.codec.notes - 1 - int(notes.max())
+        rng = np.random.default_rng((self._seed, self._taken, 1))
+        wanted = int(rng.integers(-self._transpose, self._transpose + 1))
+        return min(max(wanted, lowest), highest)
 
     def _shuffled(self, passes: int) -> NDArray[np.intp]:
         return np.random.default_rng((self._seed, passes)).permutation(self._pieces)

@@ -89,6 +89,14 @@ def train(
             help="Share of what a layer says that is left out. Default: 0.1.", min=0, max=0.9
         ),
     ] = None,
+    transpose: Annotated[
+        int | None,
+        typer.Option(
+            help="Move a piece by up to so many semitones each time it is read. Default: 0.",
+            min=0,
+            max=12,
+        ),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -145,10 +153,12 @@ def train(
     config = replace(config, **given(dropout=dropout))
     recipe = replace(
         chosen.recipe,
-        **given(epochs=epochs, learning_rate=learning_rate, patience=patience),
+        **given(epochs=epochs, learning_rate=learning_rate, patience=patience, transpose=transpose),
         minutes=minutes,
         seed=seed,
     )
+    if recipe.windows and recipe.transpose:
+        raise SettingsError("--transpose moves whole pieces; the book's windows are none")
     record = {"data": [path.name for path in data], "licence": licence, "preset": preset}
     from core.trainer import Trainer
 

@@ -46,6 +46,7 @@ class Recipe:
     weight_decay: float = 0.01
     clip: float | None = 1.0  # largest norm of the gradient
     halves: bool = True  # half precision, where it is faster
+    transpose: int = 0  # semitones up or down at most, of a piece each time it is read
     seed: int = 0
     epochs: float = 20.0  # stop after so many passes over the music,
     minutes: float | None = None  # or rather after so much training time, resumed parts included
@@ -89,7 +90,8 @@ class Trainer:
             self._streams: Streams | Windows = windows
             held_out = self._windows_held_out.targets
         else:
-            self._streams = Streams(corpus, corpus.pieces(held_out=False), *sizes)
+            pieces = corpus.pieces(held_out=False)
+            self._streams = Streams(corpus, pieces, *sizes, transpose=recipe.transpose)
             held_out = corpus.events_in(corpus.pieces(held_out=True))
         self.events_per_epoch = self._streams.targets
         if self.events_per_epoch == 0 or held_out == 0:

@@ -20,6 +20,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +167,14 @@ def main() -> None:
     }
     jobs = [(orders | {"rng": seed}, seconds) for seed in range(options.seeds)]
     try:
-        with multiprocessing.get_context("spawn").Pool(min(2, options.seeds)) as pool:
-            playing = pool.map_async(play, jobs, chunksize=1)
+        # A worker that is killed ends this with BrokenProcessPool; a Pool would wait for ever.
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(2, options.seeds), mp_context=spawn) as pool:
+            playing = pool.map(play, jobs)
             corpus_rows = stretches(options.music)
             if len(corpus_rows) < 2:
                 sys.exit("MUSIC lasts less than twenty minutes: nothing to hold a stream against")
-            streams = playing.get()
+            streams = list(playing)
     except ComposerError as error:
         sys.exit(str(error))
 

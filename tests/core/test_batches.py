@@ -33,13 +33,29 @@ def test_streams_read_every_piece_from_start_to_end_once_an_epoch(songbook: Path
     assert sorted(piece for stream in heard for piece in stream) == sorted(expected)
 
 
+def test_a_piece_is_moved_as_a_whole_and_stays_on_the_keyboard(songbook: Path) -> None:
+    music = corpus.read(corpus.find([songbook])[:1], hold_out=False)
+    written = music.tokens.astype(int)
+    streams = Streams(music, np.arange(1), 1, len(written), seed=0, transpose=100)
+    moved = set()
+    for _ in range(20):
+        heard = streams.next().targets[0]
+        np.testing.assert_array_equal(heard[:, 1:], written[:, 1:])
+        semitones = set((heard - written)[:, 0])
+        assert len(semitones) == 1
+        moved |= semitones
+        assert heard[:, 0].min() >= 0
+        assert heard[:, 0].max() < music.codec.notes
+    assert min(moved) < 0 < max(moved)
+
+
 def test_streams_go_on_where_they_stood(songbook: Path) -> None:
     music = corpus.read(corpus.find([songbook]))
     pieces = music.pieces(held_out=False)
-    first = Streams(music, pieces, 4, 16, seed=3)
+    first = Streams(music, pieces, 4, 16, seed=3, transpose=6)
     for _ in range(50):
         first.next()
-    second = Streams(music, pieces, 4, 16, seed=3)
+    second = Streams(music, pieces, 4, 16, seed=3, transpose=6)
     second.seek(first.position())
     for _ in range(50):
         for ours, theirs in zip(first.next(), second.next(), strict=True):
