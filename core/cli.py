@@ -144,6 +144,8 @@ def train(
         return {name: value for name, value in options.items() if value is not None}
 
     chosen = _preset(preset)
+    if chosen.recipe.windows and transpose:
+        raise SettingsError(f"--transpose moves whole pieces, --preset {preset} reads windows")
     workers = _workers(device)
     earlier = None if start_from is None else checkpoint.load(start_from)
     music = _read(data, chosen, None if earlier is None else earlier.codec)
@@ -157,8 +159,6 @@ def train(
         minutes=minutes,
         seed=seed,
     )
-    if recipe.windows and recipe.transpose:
-        raise SettingsError("--transpose moves whole pieces; the book's windows are none")
     record = {"data": [path.name for path in data], "licence": licence, "preset": preset}
     from core.trainer import Trainer
 

@@ -107,6 +107,7 @@ def test_ctrl_c_says_how_to_go_on_and_so_it_goes_on(songbook: Path, tmp_path: Pa
         (["."], "no MIDI file"),
         ([".", "--minutes", "1", "--epochs", "1"], "not both"),
         ([".", "--minutes", "-1"], "must be above 0"),
+        ([".", "--preset", "book", "--transpose", "3"], "windows"),
         ([".", "--preset", "cookbook"], "--preset is default or book, not 'cookbook'"),
     ],
 )
