@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
-from realtime.wire import is_onset, is_release
+from realtime.wire import CONTINUE, START, STOP, TICK, is_onset, is_release
 
 # Ten fingers that each strike 16 times a second send 320 messages.
 PER_SECOND = 400
 AT_ONCE = 256  # messages: two arms on the keys, and off them
+TICKS_PER_SECOND = 250  # of a clock: 24 a beat, at 625 beats a minute
+TICKS_AT_ONCE = 64
 LONGEST = 1024  # bytes at once; more is a dump, not music
 
 ALL_SOUND_OFF = 120
 KNOBS = range(20, 32)  # controllers that mean nothing else to anybody; see realtime.control
 
 _REAL_TIME = 0xF8  # and above: one byte, even in the middle of a message
+_SONG_POSITION = 0xF2
+_CLOCK = frozenset(TICK + START + CONTINUE + STOP)
 
 
 class Hearing:
@@ -30,17 +34,23 @@ class Hearing:
 
     Args:
         tell: is given (a message of 3 bytes, at_ns).
+        tell_clock: the same with what a clock sends: ticks, Start, Continue, Stop, Song Position.
     """
 
-    def __init__(self, tell: Callable[[bytes, int], None]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[bytes, int], None],
+        tell_clock: Callable[[bytes, int], None] | None = None,
+    ) -> None:
         self.dropped = 0  # onsets beyond what anybody can play
         self._tell = tell
+        self._tell_clock = tell_clock
         self._status = 0  # that data bytes belong to; 0 where nobody asks for them
         self._data1 = -1  # waits for its second byte
         self._keys: set[tuple[int, int]] = set()  # (channel, pitch) that were passed on
         self._pedals: set[int] = set()  # channels
-        self._allowance = float(AT_ONCE)
-        self._at_ns = 0
+        self._allowance = _Allowance(AT_ONCE, PER_SECOND)
+        self._clock_allowance = _Allowance(TICKS_AT_ONCE, TICKS_PER_SECOND)
 
     def heard(self, data: bytes, at_ns: int) -> None:
         """Any bytes, whole messages or not, running status and real-time bytes in between."""
@@ -49,10 +59,13 @@ class Hearing:
             return
         for byte in data:
             if byte >= _REAL_TIME:
+                if byte in _CLOCK:
+                    self._clock(bytes((byte,)), at_ns)
                 continue
             if byte >= 0x80:
                 # Programs, pressures and bends are not heard: nobody asks for their data.
-                self._status = byte if byte < 0xA0 or byte & 0xF0 == 0xB0 else 0
+                asked_for = byte < 0xA0 or byte & 0xF0 == 0xB0 or byte == _SONG_POSITION
+                self._status = byte if asked_for else 0
                 self._data1 = -1
             elif self._status and self._data1 < 0:
                 self._data1 = byte
@@ -68,8 +81,11 @@ class Hearing:
 
     def _message(self, message: bytes, at_ns: int) -> None:
         channel, number = message[0] & 0x0F, message[1]
-        if is_onset(message):
-            if self._pays(2, at_ns):
+        if message[0] == _SONG_POSITION:
+            self._status = 0  # which does not run on
+            self._clock(message, at_ns)
+        elif is_onset(message):
+            if self._allowance.pays(2, at_ns):
                 self._keys.add((channel, number))
                 self._tell(message, at_ns)
             else:
@@ -81,7 +97,7 @@ class Hearing:
         elif number == SUSTAIN_PEDAL:
             self._pedal(message, channel, at_ns)
         elif number in KNOBS:
-            if self._pays(1, at_ns):
+            if self._allowance.pays(1, at_ns):
                 self._tell(message, at_ns)
         elif number in (ALL_SOUND_OFF, ALL_NOTES_OFF) and (self._keys or self._pedals):
             self._keys.clear()
@@ -91,18 +107,32 @@ class Hearing:
     def _pedal(self, message: bytes, channel: int, at_ns: int) -> None:
         """Half-pedals send their way down and up: only its middle matters."""
         down = message[2] >= 64
-        if down and channel not in self._pedals and self._pays(2, at_ns):
+        if down and channel not in self._pedals and self._allowance.pays(2, at_ns):
             self._pedals.add(channel)
             self._tell(message, at_ns)
         elif not down and channel in self._pedals:
             self._pedals.remove(channel)
             self._tell(message, at_ns)
 
-    def _pays(self, messages: int, at_ns: int) -> bool:
-        earned = (at_ns - self._at_ns) * PER_SECOND / 1e9
-        self._allowance = min(self._allowance + earned, AT_ONCE)
+    def _clock(self, message: bytes, at_ns: int) -> None:
+        if self._tell_clock and self._clock_allowance.pays(1, at_ns):
+            self._tell_clock(message, at_ns)
+
+
+class _Allowance:
+    """What may still be passed on: so many messages at once, and so many a second."""
+
+    def __init__(self, at_once: int, per_second: int) -> None:
+        self._at_once = at_once
+        self._per_second = per_second
+        self._left = float(at_once)
+        self._at_ns = 0
+
+    def pays(self, messages: int, at_ns: int) -> bool:
+        earned = (at_ns - self._at_ns) * self._per_second / 1e9
+        self._left = min(self._left + earned, self._at_once)
         self._at_ns = at_ns
-        if self._allowance < messages:
+        if self._left < messages:
             return False
-        self._allowance -= messages
+        self._left -= messages
         return True

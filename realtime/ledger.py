@@ -33,7 +33,8 @@ class Ledger:
     def leaving(self, message: bytes, now_ns: int = 0) -> None:
         """Call before sending any message; `now_ns` is for `overlong` alone."""
         channel = message[0] & 0x0F
-        self._channels.add(channel)
+        if message[0] < 0xF0:
+            self._channels.add(channel)
         if is_onset(message):
             self._sounding[_note(message)] = now_ns
         elif _pedal(message) is True:

@@ -9,7 +9,10 @@ The first line down is {"port", "input", "api", ...}: names or null, `port` null
 rehearsal without one; "sounding", what a former player may have left so, [[channel, pitch], ...];
 "rehearse", whether to go without ports where there is no MIDI system; "wait", whether to wait for
 ports that are not there, and "existing", whether to make no virtual one in their place;
-"max_note_s", after which a note is released.
+"max_note_s", after which a note is released; "sync", whether to follow a clock, and
+"clock_input", the port that it comes on, if that is not "input"; "send_clock", beats a minute of
+the clock to send, or null, which is followed then; "song", where the song stood when a former
+player went, see realtime.transport.
 The first line up is what was opened and granted, or {"error": one line for the musician}.
 """
 
@@ -20,6 +23,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from core.errors import PortError
@@ -27,9 +31,11 @@ from realtime import priority, wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.hearing import Hearing
 from realtime.ledger import Ledger
+from realtime.metronome import Metronome
 from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
 from realtime.scheduler import MAX_NOTE_NS, Scheduler
-from realtime.wire import Inbox, Kind, Outbox, Record
+from realtime.transport import Transport
+from realtime.wire import CONTINUE, START, STOP, TICK, Inbox, Kind, Outbox, Record
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
 QUIET_NS = 5 * NS_PER_MS  # to look takes less
@@ -43,6 +49,7 @@ SETTLE_NS = 50 * NS_PER_MS
 # down to here. Silent for longer than this, it hangs or is stopped, or the daemon is: then who
 # would release what it struck?
 SILENT_NS = 4 * NS_PER_S
+_OF_A_CLOCK = {TICK, START, CONTINUE, STOP}
 HUNG_AFTER_S = 3  # a wait takes 1, closing a port whose server is dead another
 
 
@@ -59,7 +66,7 @@ def main() -> None:
         _still_alive()
         inbox = Inbox(down.fileno())
         try:
-            output, keyboard = _open_ports(orders, inbox)
+            output, keyboard, clock_input = _open_ports(orders, inbox)
         except EOFError:
             return
         except PortError as error:
@@ -74,16 +81,25 @@ def main() -> None:
                 "virtual": output.virtual,
                 "input": keyboard and keyboard.name,
                 "input_virtual": keyboard and keyboard.virtual,
+                "clock_input": clock_input and clock_input.name,
                 **granted,
             },
         )
         outbox = Outbox(up.fileno())
-        _perform(orders, output, keyboard, inbox, outbox, realtime=granted["realtime"])
+        inputs = keyboard, clock_input
+        _perform(orders, output, inputs, inbox, outbox, realtime=granted["realtime"])
 
 
-def _open_ports(orders: dict[str, Any], inbox: Inbox) -> tuple[Output | MemoryPort, Input | None]:
-    """Raises EOFError when the daemon went, or said STOP, while we waited for the ports."""
+def _open_ports(
+    orders: dict[str, Any], inbox: Inbox
+) -> tuple[Output | MemoryPort, Input | None, Input | None]:
+    """Output, keyboard, and the clock's input.
+
+    Raises:
+        EOFError: the daemon went, or said STOP, while we waited for the ports.
+    """
     port, keyboard, api = orders.get("port"), orders.get("input"), orders.get("api")
+    clock_input = orders.get("clock_input")
     existing = bool(orders.get("existing"))
     clock = RealClock(inbox)
     while True:
@@ -92,10 +108,11 @@ def _open_ports(orders: dict[str, Any], inbox: Inbox) -> tuple[Output | MemoryPo
             return (
                 open_output(port, api, existing=existing) if port else MemoryPort(keep=0),
                 open_input(keyboard, api) if keyboard else None,
+                open_input(clock_input, api) if clock_input else None,
             )
         except NoMidiSystemError:
             if orders.get("rehearse"):
-                return MemoryPort(keep=0), None
+                return MemoryPort(keep=0), None, None
             if not orders.get("wait"):
                 raise
         except PortError:
@@ -108,7 +125,7 @@ def _open_ports(orders: dict[str, Any], inbox: Inbox) -> tuple[Output | MemoryPo
 def _perform(
     orders: dict[str, Any],
     output: Output | MemoryPort,
-    keyboard: Input | None,
+    inputs: tuple[Input | None, Input | None],
     inbox: Inbox,
     outbox: Outbox,
     *,
@@ -121,19 +138,38 @@ def _perform(
     clock = RealClock(inbox, SPIN_NS if realtime else 0)
     ledger = Ledger()
     max_note_ns = round(orders.get("max_note_s", MAX_NOTE_NS / NS_PER_S) * NS_PER_S)
-    scheduler = Scheduler(clock, ledger, output.send, outbox.write, max_note_ns)
+    transport = Transport(outbox.write, orders.get("song"))
+
+    def report(record: Record) -> None:
+        if record.message in _OF_A_CLOCK:
+            transport.heard(record.message, record.due_ns)
+        else:
+            outbox.write(record)
+
+    scheduler = Scheduler(clock, ledger, output.send, report, max_note_ns)
     for channel, pitch in orders.get("sounding", ()):
         ledger.leaving(wire.note_on(channel, pitch, 1), clock.now_ns())
-    hearing = Hearing(lambda message, at_ns: outbox.write(Record(Kind.HEARD, message, at_ns=at_ns)))
-    watch = _Watch(output, keyboard, hearing, outbox.write)
+    keyboard, clock_input = inputs
+    keys = Hearing(
+        lambda message, at_ns: outbox.write(Record(Kind.HEARD, message, at_ns=at_ns)),
+        transport.heard if orders.get("sync") and not clock_input else None,
+    )
+    beats = Hearing(lambda *_: None, transport.heard)
     if keyboard:
-        keyboard.listen(lambda data: hearing.heard(data, clock.now_ns()))
+        keyboard.listen(
+            lambda data: keys.heard(data, clock.now_ns()), clock=orders.get("sync", False)
+        )
+    if clock_input:
+        clock_input.listen(lambda data: beats.heard(data, clock.now_ns()), clock=True)
+    watch = _Watch(output, keyboard, keys, clock_input, outbox.write)
+    bpm = orders.get("send_clock")
+    metronome = Metronome(bpm, clock.now_ns()) if bpm else None
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         scheduler.hush(0)
-        _play(clock, inbox, scheduler, watch)
+        _play(clock, inbox, scheduler, watch, metronome)
     except EOFError:
         pass
     except PortError:
@@ -141,18 +177,31 @@ def _perform(
     finally:
         watch.report_unheard()
         scheduler.end()
+        if metronome:
+            with suppress(PortError):
+                output.send(STOP)
         _settle()
         output.close()
-        if keyboard:
-            keyboard.close()
+        for input_ in inputs:
+            if input_:
+                input_.close()
 
 
-def _play(clock: RealClock, inbox: Inbox, scheduler: Scheduler, watch: _Watch) -> None:
+def _play(
+    clock: RealClock,
+    inbox: Inbox,
+    scheduler: Scheduler,
+    watch: _Watch,
+    metronome: Metronome | None,
+) -> None:
     heard_ns = clock.now_ns()
     look_ns = heard_ns + LOOK_EVERY_NS
     while True:
         _still_alive()
         now_ns = clock.now_ns()
+        if metronome:
+            for record in metronome.plan(now_ns):
+                scheduler.push(record)
         # Never longer than a second: a signal that comes just before a wait does not end it.
         due_ns = now_ns + NS_PER_S
         if scheduler.next_due_ns is not None:
@@ -187,13 +236,16 @@ class _Watch:
         output: Output | MemoryPort,
         keyboard: Input | None,
         hearing: Hearing,
+        clock_input: Input | None,
         report: Callable[[Record], None],
     ) -> None:
         self._output = output
         self._keyboard = keyboard
         self._hearing = hearing
+        self._clock_input = clock_input
         self.report = report
         self._plugged_in = True
+        self._clock_plugged_in = True
         self._reported = 0  # onsets that were too many
 
     def look(self) -> None:
@@ -209,6 +261,8 @@ class _Watch:
             elif self._keyboard.reconnect():
                 self._plugged_in = True
                 self.report(Record(Kind.HEARING))
+        if self._clock_input and self._clock_input.present() != self._clock_plugged_in:
+            self._clock_plugged_in = not self._clock_plugged_in and self._clock_input.reconnect()
 
     def report_unheard(self) -> None:
         dropped = self._hearing.dropped

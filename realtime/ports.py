@@ -92,11 +92,17 @@ class Output(_Port):
 
 class Input(_Port):
     _heard: Callable[[bytes], None]
+    _clock: bool
 
-    def listen(self, heard: Callable[[bytes], None]) -> None:
-        """Call `heard`, in a thread of the MIDI system, with the bytes that come."""
-        self._heard = heard
-        self._midi.ignore_types(sysex=True, timing=True, active_sense=True)
+    def listen(self, heard: Callable[[bytes], None], *, clock: bool = False) -> None:
+        """Call `heard`, in a thread of the MIDI system, with the bytes that come.
+
+        Args:
+            heard: must be quick.
+            clock: with the ticks of a MIDI clock among them.
+        """
+        self._heard, self._clock = heard, clock
+        self._midi.ignore_types(sysex=True, timing=not clock, active_sense=True)
         self._midi.set_callback(self._arrived)
 
     def reconnect(self) -> bool:
@@ -104,7 +110,7 @@ class Input(_Port):
         try:
             self._midi.close_port()
             self._midi.open_port(self._midi.get_ports().index(self.name), self._own_name)
-            self.listen(self._heard)
+            self.listen(self._heard, clock=self._clock)
         except (rtmidi.RtMidiError, ValueError):
             return False
         return True

@@ -13,10 +13,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from realtime.clock import NS_PER_S
+from realtime.wire import CONTINUE, START, STOP, TICK
 
 TICKS_PER_BEAT = 24
-
-TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"
 
 # Ticks that a line may go through, the most first: four beats down to a sixteenth note.
 _SPANS = (96, 48, 24, 12, 6)

@@ -1,8 +1,8 @@
 """What crosses between the processes: one line of JSON as a greeting, then fixed-size records.
 
 Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST,
-DEAF, HEARING, UNHEARD, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG; the
-composer's PONG is passed on to the player. A record is far below PIPE_BUF, so that writers may
+DEAF, HEARING, UNHEARD, CLOCK, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG;
+the composer's PONG is passed on to the player. A record is far below PIPE_BUF, so that writers may
 share a pipe and never mix their records.
 """
 
@@ -34,15 +34,18 @@ class Kind(enum.IntEnum):
     PING = 12  # is anybody there?
     PONG = 13  # yes
     UNHEARD = 14  # so many onsets from the keyboard as `epoch` says were too many
+    CLOCK = 17  # `message` of a clock, at `at_ns`; a tick is the song's `epoch`th, counted from 0
 
 
 class Record(NamedTuple):
     kind: Kind
-    message: bytes = b""  # one MIDI channel message, 0..3 bytes
+    message: bytes = b""  # one MIDI message, 0..3 bytes
     due_ns: int = 0  # monotonic clock
     at_ns: int = 0  # monotonic clock
     epoch: int = 0
 
+
+TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"  # of a clock, MIDI 1.0
 
 _FORMAT = struct.Struct("<BB3s3xIqq")
 RECORD_SIZE = _FORMAT.size

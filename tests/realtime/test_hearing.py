@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.control import KNOBS
-from realtime.hearing import AT_ONCE, LONGEST, PER_SECOND, Hearing
+from realtime.hearing import (
+    AT_ONCE,
+    LONGEST,
+    PER_SECOND,
+    TICKS_AT_ONCE,
+    TICKS_PER_SECOND,
+    Hearing,
+)
 from realtime.hearing import KNOBS as HEARD_KNOBS
 from realtime.wire import control_change, is_onset, is_release, note_off, note_on
 
@@ -37,6 +44,31 @@ def test_running_status_goes_on_for_the_next_message() -> None:
 
 def test_real_time_bytes_within_a_message_do_not_belong_to_it() -> None:
     assert heard(b"\xf8\x90\xfe\x3c\xf8\x50\xff", RELEASE) == [STRIKE, RELEASE]
+
+
+def clock_of(*pieces: bytes, every_ns: int = SECOND_NS) -> list[bytes]:
+    """What is heard of a clock."""
+    told: list[bytes] = []
+    hearing = Hearing(lambda *_: None, lambda message, _: told.append(message))
+    for number, piece in enumerate(pieces):
+        hearing.heard(piece, number * every_ns)
+    return told
+
+
+def test_a_clock_is_heard_between_and_within_messages() -> None:
+    song = clock_of(b"\xf2\x05", b"\xf8\x01", b"\xfa\x90\x3c\xf8\x50", b"\xfc", b"\xfb", b"\xfe")
+    assert song == [b"\xf8", b"\xf2\x05\x01", b"\xfa", b"\xf8", b"\xfc", b"\xfb"]
+
+
+def test_a_song_position_has_no_running_status() -> None:
+    assert clock_of(b"\xf2\x05\x01\x06\x01") == [b"\xf2\x05\x01"]
+    assert heard(b"\xf2\x05\x01\x06\x01", STRIKE) == [STRIKE]
+
+
+def test_a_flood_of_ticks_is_cut_down_and_the_fastest_song_is_not() -> None:
+    assert len(clock_of(*[b"\xf8"] * 12_000, every_ns=SECOND_NS // 240)) == 12_000
+    flood = clock_of(*[b"\xf8"] * 100_000, every_ns=SECOND_NS // 10_000)
+    assert len(flood) <= TICKS_AT_ONCE + 10 * TICKS_PER_SECOND
 
 
 def test_a_message_may_come_in_pieces() -> None:

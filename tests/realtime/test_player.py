@@ -88,7 +88,7 @@ def player() -> Iterator[Player]:
 def test_the_greeting_tells_what_was_opened_and_granted(player: Player, jack: Jack) -> None:
     greeting = player.open(port="Composer", input="Keys", api="jack")
     assert greeting.keys() == {
-        *("port", "virtual", "input", "input_virtual"),
+        *("port", "virtual", "input", "input_virtual", "clock_input"),
         *("realtime", "fine_timer", "memory_locked"),
     }
     assert greeting["port"] == "Composer"

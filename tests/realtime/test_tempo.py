@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.clock import NS_PER_MS, NS_PER_S
-from realtime.tempo import CONTINUE, START, STOP, TICK, TICKS_PER_BEAT, Tempo
+from realtime.tempo import TICKS_PER_BEAT, Tempo
+from realtime.wire import CONTINUE, START, STOP, TICK
 
 AHEAD_NS = 30 * NS_PER_MS  # how far ahead the music is written
 PERIOD_NS = 64 * NS_PER_S / 48_000  # of a sound server that is set up to be quick
