@@ -46,7 +46,7 @@ def check(orders: Orders) -> list[Line]:
         ("ports", lambda: _ports(player["api"])),
         ("opening", lambda: _opening(player)),
         ("loop-back", lambda: _loop_back(player["api"])),
-        ("model", lambda: _model(orders.composer)),
+        ("model", lambda: [found for part in orders.parts for found in _model(part.composer)]),
     ]
     for what, look in looks:
         try:

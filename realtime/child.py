@@ -74,16 +74,16 @@ class Child:
         Raises:
             ComposerError: it cannot start, in its own words.
         """
-        greeting = self._greeted(orders)
-        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
-        return greeting
+        self.order(orders)
+        return self.ready(inbox)
 
     def begin_later(self, orders: dict[str, Any], inbox: Arrivals) -> None:
         """The same without waiting: its greeting too comes to the inbox, or its end."""
+        self.order(orders)
 
         def listen() -> None:
             try:
-                inbox.put(Arrival(self, greeting=self._greeted(orders)))
+                inbox.put(Arrival(self, greeting=self._greeted()))
             except ComposerError:
                 inbox.put(Arrival(self))
             else:
@@ -91,10 +91,20 @@ class Child:
 
         threading.Thread(target=listen, daemon=True).start()
 
-    def _greeted(self, orders: dict[str, Any]) -> dict[str, Any]:
-        try:
+    def order(self, orders: dict[str, Any]) -> None:
+        """Give it its orders; from then on records may follow."""
+        with suppress(OSError):  # it is gone, and will be missed when it does not greet
             wire.greet(self._down, orders)
-            self._outbox = Outbox(self._down.fileno())
+        self._outbox = Outbox(self._down.fileno())
+
+    def ready(self, inbox: Arrivals) -> dict[str, Any]:
+        """The second half of `begin`."""
+        greeting = self._greeted()
+        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+        return greeting
+
+    def _greeted(self) -> dict[str, Any]:
+        try:
             answer = wire.greeting(self._up)
         except (OSError, EOFError, ValueError) as error:
             raise ComposerError(f"{self.module} went without a word") from error
@@ -115,10 +125,15 @@ class Child:
         self._outbox.write(record)
         return self._outbox.lost == lost
 
-    def close(self) -> None:
-        """End it: it sees its pipe close, and has a moment to go."""
+    def hang_up(self) -> None:
+        """It sees its pipe close, and goes."""
+        self._outbox = None
         with suppress(OSError):
             self._down.close()
+
+    def close(self) -> None:
+        """End it: it has a moment to go."""
+        self.hang_up()
         try:
             self.process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ from core.errors import ComposerError, SettingsError
 from realtime import ports, service
 from realtime.clock import NS_PER_S, RealClock
 from realtime.daemon import Daemon, Orders
+from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.terminal import begun, live_line, log
 
@@ -167,18 +168,22 @@ def _composerd(
             "api": api,
             "max_note_s": max_note,
         },
-        composer=_composer_orders(
-            model=model,
-            seed_file=seed_file,
-            seed_events=seed_events,
-            temperature=temperature,
-            top_p=top_p,
-            rng=rng,
-            channel=channel,
-            program=program,
-            velocity_scale=velocity_scale,
-            tempo_scale=tempo_scale,
-        ),
+        parts=[
+            PartOrders(
+                composer=_composer_orders(
+                    model=model,
+                    seed_file=seed_file,
+                    seed_events=seed_events,
+                    temperature=temperature,
+                    top_p=top_p,
+                    rng=rng,
+                    channel=channel,
+                    program=program,
+                    velocity_scale=velocity_scale,
+                    tempo_scale=tempo_scale,
+                )
+            )
+        ],
         duration_s=duration,
         record=_writable(record),
         stats=_writable(stats),

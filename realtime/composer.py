@@ -13,6 +13,7 @@ The first line down is the orders:
     program         0..127, or null
     epoch           of the first records, above all that the player has seen; 0 when left out
     past            what a composer before this one heard, [[at_ns, message in hex], ...]; or not
+    together        whether to wait for a RESUME before playing, as others may not be ready; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
 DEAF, PAUSE, RESUME and PING; up go PLAY, HUSH and PONG. It ends when its stdin does.
@@ -128,6 +129,9 @@ def _compose() -> None:
 
         gc.collect()
         gc.freeze()
+        if orders.get("together"):
+            while all(record.kind is not Kind.RESUME for record in inbox.read()):
+                pass
         while True:
             _listen(plays, clock, inbox, send)
             for record in plays.plan(clock.now_ns()):

@@ -1,15 +1,15 @@
-"""Builds, connects, watches and stops the two processes; no music of its own.
+"""Builds, connects, watches and stops the processes; no music of its own.
 
-It stands between composer and player, so that either can end without the other losing its pipe,
-and it keeps a copy of the ledger: what may sound is known even when the player is gone.
+It stands between the composers, one a part, and the player, so that each can end without the others
+losing their pipes, and it keeps a copy of the ledger: what may sound is known even when the player
+is gone.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ from realtime import systemd
 from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.ledger import Ledger
-from realtime.part import Part
-from realtime.pulse import Pulse
+from realtime.part import Part, PartOrders
+from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
 from realtime.wire import Kind, Record, is_release, note_on
@@ -30,7 +30,7 @@ from realtime.wire import Kind, Record, is_release, note_on
 LINE_EVERY_NS = NS_PER_S // 5
 BEAT_EVERY_NS = NS_PER_S
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
-MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
+PLAYER = "player"  # no part is called so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Orders:
     """What the command line asked for."""
 
     player: dict[str, Any]  # see realtime.player
-    composer: dict[str, Any]  # see realtime.composer
+    parts: Sequence[PartOrders]
     duration_s: float | None = None
     record: Path | None = None  # write here what was sent
     stats: Path | None = None
@@ -70,28 +70,34 @@ class Daemon:
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
         self._lost = False  # the output port: the player waits for it
-        self._deaths_ns: deque[int] = deque(maxlen=MAX_DEATHS)
+        self._deaths = Deaths()  # of the player
         self._recording: Recording | None = None
         self.report = Report(start_ns)
         self.greeting: dict[str, Any] = {}
 
     def start(self) -> None:
-        """Make both processes ready; the music begins.
+        """Make all processes ready; the music begins.
 
         Raises:
             ComposerError: a port, the model or the seed file is not to be had, or the recording
                 cannot be written. Nothing runs then.
         """
-        # Both get up at once; the composer begins to play when it has its orders.
+        # All get up at once. A lone composer begins to play when it has its orders; several wait
+        # until the last one is ready.
         self._player = Child("realtime.player")
-        self._parts = [Part(self._orders.composer, Child("realtime.composer"))]
+        self._parts = [Part(orders, Child("realtime.composer")) for orders in self._orders.parts]
+        together = len(self._parts) > 1
         try:
             self.greeting = self._player.begin(self._orders.player, self._inbox)
             for part in self._parts:
-                self.greeting |= part.begin(self._inbox)
+                part.order(together=together)
+            for part in self._parts:
+                part.begin(self._inbox)
             if self._orders.record:
                 self._recording = Recording(self._orders.record)
             self._began_ns = self._clock.now_ns()
+            if together:
+                self._tell_all(Record(Kind.RESUME))
         except BaseException:
             for part in self._parts:
                 part.composer.close()
@@ -109,7 +115,9 @@ class Daemon:
         duration_s = self._orders.duration_s
         end_ns = None if duration_s is None else now_ns + round(duration_s * NS_PER_S)
         line_ns = beat_ns = now_ns
-        self._pulse = Pulse(now_ns, self._orders.composer["tempo_scale"])
+        self._pulse = Pulse(
+            now_ns, min(part.composer["tempo_scale"] for part in self._orders.parts)
+        )
         systemd.notify("READY=1")
         with _signals_into(self._inbox):
             try:
@@ -123,8 +131,7 @@ class Daemon:
                     now_ns = self._clock.now_ns()
                     if now_ns >= line_ns:
                         line_ns = now_ns + LINE_EVERY_NS
-                        pitches = (pitch for _, pitch in self._sounding.sounding)
-                        line = self.report.line(now_ns, self.greeting["port"], pitches)
+                        line = self.report.line(now_ns, self.greeting["port"], self._heard_now())
                         self._show(line)
                         if now_ns >= beat_ns:
                             beat_ns = now_ns + BEAT_EVERY_NS
@@ -136,34 +143,45 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `composerd --status` tells. Any thread may ask."""
-        processes = [*(part.composer for part in self._parts), self._player]
-        pids = {child.module.rpartition(".")[2]: child.process.pid for child in processes}
+        pids = {part.name: part.composer.process.pid for part in self._parts}
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
             "mode": "call and response" if self.greeting["input"] else "free",
             "waiting_for_port": self._lost,
+            **self._stats(),
+            "pids": {"daemon": os.getpid(), PLAYER: self._player.process.pid, **pids},
+        }
+
+    def _stats(self) -> dict[str, Any]:
+        return {
             **self.report.stats(self.greeting),
-            "pids": {"daemon": os.getpid(), **pids},
+            "parts": {part.name: part.stats() for part in self._parts},
+        }
+
+    def _heard_now(self) -> dict[str, list[int]]:
+        """The pitches that sound, by part."""
+        return {
+            part.name: [p for channel, p in self._sounding.sounding if channel == part.channel]
+            for part in self._parts
         }
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
         for part in self._parts:
             part.forgive()
-        children = [part.composer for part in self._parts]
+        children = {part.name: part.composer for part in self._parts if part.ready}
         if not self._lost:
-            children.append(self._player)
-        names = [child.module for child in children]
-        hung = self._pulse.hung(names)
-        to_ask = self._pulse.to_ask(names, now_ns)
-        for child in children:
-            if child.module in hung:
-                self._log(f"{child.module} hangs; starting another one")
+            children[PLAYER] = self._player
+        hung = self._pulse.hung(children)
+        to_ask = self._pulse.to_ask(children, now_ns)
+        for name, child in children.items():
+            if name in hung:
+                self._log(f"{name} hangs; starting another one")
                 child.process.kill()
-            elif child.module in to_ask:
+            elif name in to_ask:
                 self._tell(child, Record(Kind.PING))
         excused = self._lost or all(part.listening for part in self._parts)
-        if self._pulse.beats(names, now_ns, excused=excused):
+        if self._pulse.beats(children, now_ns, excused=excused):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
     def _handle(self, arrival: Arrival) -> None:
@@ -171,15 +189,18 @@ class Daemon:
         part = next((part for part in self._parts if part.composer is child), None)
         if child is None or (part is None and child is not self._player):
             return  # one that has been replaced
-        now_ns = self._clock.now_ns()
+        name = part.name if part else PLAYER
         if greeting is not None:
-            self._found(greeting)
-            self._pulse.began(child.module, now_ns)
+            if part:
+                part.ready = True
+            else:
+                self._found(greeting)
+            self._pulse.began(name, self._clock.now_ns())
         elif record is None:
             self._replace(child, part)
-            self._pulse.began(child.module, self._clock.now_ns())
+            self._pulse.began(name, self._clock.now_ns())
         else:
-            self._pulse.heard(child.module, record.kind, now_ns)
+            self._pulse.heard(name, record.kind, self._clock.now_ns())
             if part:
                 self._composed(part, record)
             else:
@@ -207,8 +228,7 @@ class Daemon:
         elif record.kind is Kind.UNHEARD:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
-            for part in self._parts:
-                self._tell(part.composer, record)
+            self._tell_all(record)
         elif record.kind is Kind.LOST:
             self._lose()
 
@@ -216,6 +236,10 @@ class Daemon:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
         if not child.send(record):
             child.process.kill()
+
+    def _tell_all(self, record: Record) -> None:
+        for part in self._parts:
+            self._tell(part.composer, record)
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -225,8 +249,7 @@ class Daemon:
         self._log(f"port {port} is gone; waiting until it is back")
         self._lost = True
         now_ns = self._clock.now_ns()
-        for part in self._parts:
-            self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
+        self._tell_all(Record(Kind.PAUSE, at_ns=now_ns))
         self._player.close()
         # What was released after the port went, and before that was seen, has gone nowhere.
         for part in self._parts:
@@ -254,7 +277,7 @@ class Daemon:
         # The new player counts epochs from 0, and has not been told of the last one.
         for part in self._parts:
             self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch))
-            self._tell(part.composer, Record(Kind.RESUME))
+        self._tell_all(Record(Kind.RESUME))
 
     def _replace(self, dead: Child, part: Part | None) -> None:
         """Start another process for one that died, and go on from what sounded."""
@@ -262,13 +285,13 @@ class Daemon:
             dead.close()
             self._await_port()
             return
-        now_ns = self._clock.now_ns()
-        often = len(self._deaths_ns) == MAX_DEATHS
-        if often and now_ns - self._deaths_ns[0] < DEATHS_WITHIN_NS:
-            raise ComposerError(f"{dead.module} died {MAX_DEATHS + 1} times within a minute")
-        self._deaths_ns.append(now_ns)
-        self.report.restarts += 1
         dead.close()
+        now_ns = self._clock.now_ns()
+        deaths = part.deaths if part else self._deaths
+        if deaths.one_too_many(now_ns):
+            self._give_up(part)
+            return
+        self.report.restarts += 1
         if part:
             if not self._lost:
                 self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch + 1))
@@ -279,6 +302,16 @@ class Daemon:
             self._player = Child("realtime.player")
             self._player.begin(self._successor_orders(), self._inbox)
 
+    def _give_up(self, part: Part | None) -> None:
+        """The others play on, when there are others."""
+        words = f"{part.name if part else PLAYER} died {MAX_DEATHS + 1} times within a minute"
+        if not part or self._parts == [part]:
+            raise ComposerError(words)
+        self._log(f"{words}; the other parts play on")
+        self._parts = [other for other in self._parts if other is not part]
+        if not self._lost:
+            self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch + 1))
+
     def _successor_orders(self) -> dict[str, Any]:
         return self._orders.player | {"sounding": self._possible.sounding}
 
@@ -287,26 +320,33 @@ class Daemon:
         self._sounding.left(record.message)
         # The next strike of a key may have left before it is told of: a release is not of that.
         self._possible.left(record.message, record.due_ns or record.at_ns)
+        channel = record.message[0] & 0x0F
+        sender = next((part for part in self._parts if part.channel == channel), None)
         for part in self._parts:
-            part.sounded(record)
+            if part is sender:
+                part.sounded(record)
+            elif sender and part.hears(sender):
+                part.overheard(record)
         self.report.sent(record.message, record.due_ns, record.at_ns)
         if self._recording:
             self._recording.add(record.at_ns, record.message)
 
     def _stop(self) -> None:
-        """The composer first, so that nothing new comes; then the player, which releases all."""
+        """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
         for part in self._parts:
-            part.composer.close()
+            part.composer.hang_up()
         self._tell(self._player, Record(Kind.STOP))
         self._drain()
         self._player.close()
+        for part in self._parts:
+            part.composer.close()
         if self._player.process.returncode != 0 and self._possible.sounding:
             self._release_what_the_player_left()
         if self._recording:
             self._save(self._recording.close)
         if self._orders.stats:
-            write_stats(self._orders.stats, self.report.stats(self.greeting))
+            write_stats(self._orders.stats, self._stats())
 
     def _drain(self) -> None:
         """Hear the player out: it tells of its last releases, then ends."""

@@ -4,48 +4,81 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from realtime.child import Arrivals, Child
-from realtime.wire import Kind, Record, is_onset
+from realtime.pulse import Deaths
+from realtime.wire import Kind, Record, is_note, is_onset
 
 PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOrders:
+    """What the musician wants of a part."""
+
+    composer: dict[str, Any]  # see realtime.composer
+    name: str = "composer"
+    hears: frozenset[str] = frozenset()  # names of other parts
 
 
 class Part:
     """Begins when its composer does.
 
     Args:
-        orders: see realtime.composer.
+        orders: what to play.
         composer: a process without orders.
     """
 
-    def __init__(self, orders: dict[str, Any], composer: Child) -> None:
+    def __init__(self, orders: PartOrders, composer: Child) -> None:
         self._orders = orders
+        self.model = ""  # a file
         self.composer = composer
+        self.ready = False  # the composer, to play
+        self.deaths = Deaths()
         self.epoch = 0  # the composer's latest
         self.listening = False  # the composer, to the human: it is silent for a reason
+        self.onsets = 0  # that have left
         self._missed = False  # the composer, something that the human did
         self._past: deque[tuple[int, bytes]] = deque(maxlen=PAST_EVENTS)  # what sounded, and when
 
-    def begin(self, inbox: Arrivals) -> dict[str, Any]:
-        """The composer gets its orders, and plays. Returns its greeting.
+    @property
+    def name(self) -> str:
+        return self._orders.name
+
+    @property
+    def channel(self) -> int:
+        """0..15, its own."""
+        channel: int = self._orders.composer["channel"]
+        return channel
+
+    def hears(self, other: Part) -> bool:
+        return other.name in self._orders.hears
+
+    def order(self, *, together: bool) -> None:
+        """The composer gets its orders; `together`, it plays when a RESUME says so."""
+        self.composer.order(self._orders.composer | {"together": together})
+
+    def begin(self, inbox: Arrivals) -> None:
+        """Wait until the composer is ready.
 
         Raises:
-            ComposerError: it cannot, in its own words.
+            ComposerError: it cannot play, in its own words.
         """
-        return self.composer.begin(self._orders, inbox)
+        self.model = self.composer.ready(inbox)["model"]
+        self.ready = True
 
     def succeed(self, composer: Child, inbox: Arrivals) -> None:
-        """Another composer goes on from what sounded, in an epoch of its own.
+        """Another composer goes on from what sounded, in an epoch of its own; its greeting comes.
 
-        Raises:
-            ComposerError: it cannot, in its own words.
+        Nobody waits for it: the other parts play.
         """
         self.epoch += 1
         past = [(at_ns, message.hex()) for at_ns, message in self._past]
         self.composer = composer
-        composer.begin(self._orders | {"epoch": self.epoch, "past": past}, inbox)
+        self.ready = False
+        composer.begin_later(self._orders.composer | {"epoch": self.epoch, "past": past}, inbox)
 
     def wrote(self, record: Record) -> None:
         """The composer says so."""
@@ -56,11 +89,17 @@ class Part:
             self.epoch = record.epoch
 
     def sounded(self, record: Record) -> None:
-        """A message has left: a successor hears it."""
+        """A message of its own has left: a successor hears it."""
+        self.onsets += is_onset(record.message)
         self._past.append((record.at_ns, record.message))
 
+    def overheard(self, record: Record) -> None:
+        """A message of another part has left."""
+        if is_note(record.message):
+            self.heard(Record(Kind.HEARD, record.message, at_ns=record.at_ns))
+
     def heard(self, record: Record) -> bool:
-        """The human did this; True when it was an onset that the composer cannot hear.
+        """Somebody played this; True when it was an onset that the composer cannot hear.
 
         A composer that is slower than the human misses some; then all keys count as released.
         """
@@ -74,6 +113,10 @@ class Part:
         """A composer that missed something hears again, as soon as it has room."""
         if self._missed:
             self._missed = not self.composer.send(Record(Kind.DEAF))
+
+    def stats(self) -> dict[str, Any]:
+        """For a program, or a musician: channels count from 1."""
+        return {"channel": self.channel + 1, "model": self.model, "onsets": self.onsets}
 
     def since(self, at_ns: int) -> Iterator[bytes]:
         """What sounded then or later."""

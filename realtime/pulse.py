@@ -6,6 +6,7 @@ silent is asked to answer, and only music that is silent for no reason counts as
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from realtime.clock import NS_PER_S
@@ -16,6 +17,7 @@ HUNG_BEATS = 3  # without an answer: it hangs, or is stopped
 GONE_AFTER_NS = 10 * NS_PER_S  # of silence, it is not
 # A model's longest delta is some 10 to 20 seconds; then there is the breath between two pieces.
 STILL_AFTER_NS = 60 * NS_PER_S
+MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
 
 
 class Pulse:
@@ -78,3 +80,17 @@ class Pulse:
 
     def _silence_ns(self, process: str, now_ns: int) -> int:
         return now_ns - self._heard_ns.get(process, self._began_ns)
+
+
+class Deaths:
+    """Of one process and its successors."""
+
+    def __init__(self) -> None:
+        self._last_ns: deque[int] = deque(maxlen=MAX_DEATHS)
+
+    def one_too_many(self, now_ns: int) -> bool:
+        """It has died again."""
+        often = len(self._last_ns) == MAX_DEATHS
+        too_many = often and now_ns - self._last_ns[0] < DEATHS_WITHIN_NS
+        self._last_ns.append(now_ns)
+        return too_many

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,16 @@ class Report:
         self._recent.append((at_ns, at_ns - due_ns))
         self._forget(at_ns)
 
-    def line(self, now_ns: int, port: str, sounding: Iterable[int]) -> str:
-        """What happens now, for a terminal."""
+    def line(self, now_ns: int, port: str, sounding: Mapping[str, Iterable[int]]) -> str:
+        """What happens now, for a terminal; `sounding` has the pitches of each part."""
         self._forget(now_ns)
-        notes = " ".join(map(pitch_name, sorted(sounding))) or "-"
+        voices = {
+            name: " ".join(map(pitch_name, sorted(pitches))) or "-"
+            for name, pitches in sounding.items()
+        }
+        if len(voices) > 1:
+            voices = {name: f"{name} {notes}" for name, notes in voices.items()}
+        notes = "  ".join(voices.values())
         rate = len(self._recent) / (RECENT_NS / 1e9)
         late_us = max((late for _, late in self._recent), default=0) // 1000
         return f"{port}  {notes}  {rate:.1f} events/s  at most {late_us} us late"

@@ -35,6 +35,7 @@ from soak_virtual import table as virtual_table  # noqa: E402
 
 from realtime.clock import RealClock  # noqa: E402
 from realtime.daemon import Daemon, Orders  # noqa: E402
+from realtime.part import PartOrders  # noqa: E402
 from realtime.report import Lateness  # noqa: E402
 
 SERVER = f"composer-soak-{os.getpid()}"
@@ -161,7 +162,7 @@ def soak(minutes: float, virtual: list[str]) -> dict[str, Any]:
     """Play for so long; the figures."""
     orders = Orders(
         player={"port": LISTENER, "rehearse": False, "input": None, "api": "jack"},
-        composer=ORDERS,
+        parts=[PartOrders(composer=ORDERS)],
         duration_s=minutes * 60,
     )
     with tempfile.TemporaryDirectory() as folder, jack_server():

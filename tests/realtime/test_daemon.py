@@ -204,7 +204,7 @@ def test_a_process_that_hangs_is_replaced_and_leaves_nothing_sounding(
     playing(daemon)
     hung = children(daemon)[victim]
     os.kill(hung, signal.SIGSTOP)
-    said_so_far(daemon, f"realtime.{victim} hangs")
+    said_so_far(daemon, f"{victim} hangs")
     time.sleep(3)
     assert children(daemon)[victim] != hung
     daemon.send_signal(signal.SIGTERM)
@@ -222,7 +222,7 @@ def test_a_process_that_dies_again_and_again_ends_it(composerd: Composerd, liste
         time.sleep(1.0)
     output = said(daemon)
     assert daemon.returncode == 1
-    assert "composerd: realtime.composer died 4 times within a minute" in output
+    assert "composerd: composer died 4 times within a minute" in output
     assert not left_sounding(listener.heard())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from realtime.child import Arrivals
-from realtime.part import Part
+from realtime.part import Part, PartOrders
 from realtime.wire import Kind, Record, note_off, note_on
 
 
@@ -17,14 +17,23 @@ class FakeComposer:
         self.taken: list[Record] = []
         self.orders: dict[str, Any] = {}
 
-    def begin(self, orders: dict[str, Any], _: Arrivals) -> dict[str, Any]:
+    def order(self, orders: dict[str, Any]) -> None:
         self.orders = orders
+
+    def begin_later(self, orders: dict[str, Any], _: Arrivals) -> None:
+        self.orders = orders
+
+    def ready(self, _: Arrivals) -> dict[str, Any]:
         return {"model": "none"}
 
     def send(self, record: Record) -> bool:
         if self.room:
             self.taken.append(record)
         return self.room
+
+
+def part(composer: FakeComposer, **orders: Any) -> Part:
+    return Part(PartOrders(composer={"channel": 0}, **orders), cast(Any, composer))
 
 
 def heard(at_ns: int, message: bytes) -> Record:
@@ -37,37 +46,52 @@ def sent(at_ns: int, message: bytes) -> Record:
 
 def test_a_composer_that_missed_something_is_told_first_that_all_keys_are_released() -> None:
     composer = FakeComposer(room=False)
-    part = Part({}, cast(Any, composer))
+    slow = part(composer)
     onset, release = heard(1, note_on(0, 60, 80)), heard(1, note_off(0, 60))
-    assert [part.heard(onset), part.heard(release)] == [True, False]
+    assert [slow.heard(onset), slow.heard(release)] == [True, False]
     assert composer.taken == []
     composer.room = True
-    assert [part.heard(onset), part.heard(release)] == [False, False]
+    assert [slow.heard(onset), slow.heard(release)] == [False, False]
     assert composer.taken == [Record(Kind.DEAF), onset, release]
 
 
 def test_a_successor_begins_above_all_epochs_and_knows_what_sounded() -> None:
     first, second = FakeComposer(), FakeComposer()
-    part = Part({"channel": 0}, cast(Any, first))
-    part.begin(Arrivals())
-    assert first.orders == {"channel": 0}
-    part.wrote(Record(Kind.PLAY, note_on(0, 60, 80), due_ns=1))
-    part.sounded(sent(2, note_on(0, 60, 80)))
-    part.wrote(Record(Kind.HUSH, epoch=4))
-    part.heard(heard(3, note_on(0, 72, 80)))
-    part.succeed(cast(Any, second), Arrivals())
+    piano = part(first)
+    piano.order(together=False)
+    piano.begin(Arrivals())
+    piano.wrote(Record(Kind.PLAY, note_on(0, 60, 80), due_ns=1))
+    piano.sounded(sent(2, note_on(0, 60, 80)))
+    piano.wrote(Record(Kind.HUSH, epoch=4))
+    piano.heard(heard(3, note_on(0, 72, 80)))
+    piano.overheard(sent(4, note_on(1, 36, 80)))
+    piano.succeed(cast(Any, second), Arrivals())
     assert second.orders == {
         "channel": 0,
         "epoch": 5,
-        "past": [(2, "903c50"), (3, "904850")],
+        "past": [(2, "903c50"), (3, "904850"), (4, "912450")],
     }
+    assert not piano.ready  # until it greets
+
+
+def test_what_another_part_plays_is_heard_but_not_how_its_instrument_is_set() -> None:
+    composer = FakeComposer()
+    piano = part(composer)
+    piano.overheard(sent(1, bytes([0xC1, 33])))
+    piano.overheard(sent(2, note_on(1, 36, 80)))
+    assert composer.taken == [heard(2, note_on(1, 36, 80))]
+
+
+def test_it_hears_the_parts_that_it_was_told_to() -> None:
+    piano = part(FakeComposer(), name="piano", hears=frozenset({"bass"}))
+    bass = part(FakeComposer(), name="bass")
+    assert [piano.hears(bass), bass.hears(piano), piano.hears(piano)] == [True, False, False]
 
 
 def test_it_listens_from_its_silence_to_its_next_note_whatever_else_it_says() -> None:
-    part = Part({}, cast(Any, FakeComposer()))
-    said = [Kind.PONG, Kind.HUSH, Kind.PONG, Kind.PLAY]
+    piano = part(FakeComposer())
     listening = []
-    for kind in said:
-        part.wrote(Record(kind, note_on(0, 60, 80)))
-        listening.append(part.listening)
+    for kind in (Kind.PONG, Kind.HUSH, Kind.PONG, Kind.PLAY):
+        piano.wrote(Record(kind, note_on(0, 60, 80)))
+        listening.append(piano.listening)
     assert listening == [False, True, True, False]

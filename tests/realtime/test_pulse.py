@@ -1,7 +1,7 @@
 """The watchdog is fed while the music moves, or while it is silent for a reason."""
 
 from realtime.clock import NS_PER_S
-from realtime.pulse import ASK_AFTER_NS, GONE_AFTER_NS, STILL_AFTER_NS, Pulse
+from realtime.pulse import ASK_AFTER_NS, GONE_AFTER_NS, STILL_AFTER_NS, Deaths, Pulse
 from realtime.wire import Kind
 
 BOTH = ("composer", "player")
@@ -72,3 +72,9 @@ def test_slow_music_is_silent_for_longer() -> None:
     pulse = Pulse(0, tempo_scale=0.1)
     answer(pulse, 9 * STILL_AFTER_NS)
     assert pulse.beats(BOTH, 9 * STILL_AFTER_NS, excused=False)
+
+
+def test_four_deaths_within_a_minute_are_one_too_many_and_slower_ones_are_not() -> None:
+    deaths = Deaths()
+    at_s = [0, 20, 40, 60, 79]
+    assert [deaths.one_too_many(second * NS_PER_S) for second in at_s] == [False] * 4 + [True]
