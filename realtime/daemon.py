@@ -25,7 +25,7 @@ from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
-from realtime.wire import Kind, Record, is_release, note_on
+from realtime.wire import Kind, Record, hush, is_release, note_on
 
 LINE_EVERY_NS = NS_PER_S // 5
 BEAT_EVERY_NS = NS_PER_S
@@ -276,7 +276,7 @@ class Daemon:
         self.greeting |= greeting
         # The new player counts epochs from 0, and has not been told of the last one.
         for part in self._parts:
-            self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch))
+            self._tell(self._player, hush(part.channel, part.epoch))
         self._tell_all(Record(Kind.RESUME))
 
     def _replace(self, dead: Child, part: Part | None) -> None:
@@ -294,7 +294,7 @@ class Daemon:
         self.report.restarts += 1
         if part:
             if not self._lost:
-                self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch + 1))
+                self._tell(self._player, hush(part.channel, part.epoch + 1))
             part.succeed(Child("realtime.composer"), self._inbox)
             if self._lost:
                 self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
@@ -310,7 +310,7 @@ class Daemon:
         self._log(f"{words}; the other parts play on")
         self._parts = [other for other in self._parts if other is not part]
         if not self._lost:
-            self._tell(self._player, Record(Kind.HUSH, epoch=part.epoch + 1))
+            self._tell(self._player, hush(part.channel, part.epoch + 1))
 
     def _successor_orders(self) -> dict[str, Any]:
         return self._orders.player | {"sounding": self._possible.sounding}

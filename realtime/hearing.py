@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
-from realtime.wire import CONTINUE, START, STOP, TICK, is_onset, is_release
+from realtime.wire import (
+    ALL_NOTES_OFF,
+    CONTINUE,
+    START,
+    STOP,
+    SUSTAIN_PEDAL,
+    TICK,
+    is_onset,
+    is_release,
+)
 
 # Ten fingers that each strike 16 times a second send 320 messages.
 PER_SECOND = 400

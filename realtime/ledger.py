@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from realtime.wire import control_change, is_onset, is_release, note_off
-
-SUSTAIN_PEDAL = 64
-ALL_NOTES_OFF = 123
+from realtime.wire import (
+    ALL_NOTES_OFF,
+    SUSTAIN_PEDAL,
+    control_change,
+    is_onset,
+    is_release,
+    note_off,
+)
 
 
 class Ledger:
@@ -68,9 +72,9 @@ class Ledger:
             *(control_change(channel, SUSTAIN_PEDAL, 0) for channel in sorted(pedals)),
         ]
 
-    def releases(self) -> list[bytes]:
-        """A release for every sounding note."""
-        return [note_off(channel, pitch) for channel, pitch in self._sounding]
+    def releases(self, channel: int | None = None) -> list[bytes]:
+        """A release for every sounding note, of this channel or of all."""
+        return [note_off(on, pitch) for on, pitch in self._sounding if channel in (None, on)]
 
     def endings(self) -> list[bytes]:
         """All that ends all: releases, then pedal up and all notes off on the channels used.

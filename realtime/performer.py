@@ -17,9 +17,18 @@ from core.events import Event
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.engine import Engine, Snapshot
 from realtime.form import Form
-from realtime.ledger import ALL_NOTES_OFF, SUSTAIN_PEDAL
 from realtime.sampler import Settings, sample, within
-from realtime.wire import Kind, Record, is_note, is_onset, note_off, note_on
+from realtime.wire import (
+    ALL_NOTES_OFF,
+    SUSTAIN_PEDAL,
+    Kind,
+    Record,
+    hush,
+    is_note,
+    is_onset,
+    note_off,
+    note_on,
+)
 
 HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
 PATIENCE_NS = 1 * NS_PER_S  # how long the human is silent before the machine goes on
@@ -205,7 +214,7 @@ class Performer:
         self._engine.restore(now.state)
         for note in now.struck_ns:
             self._human(at_ns, note, 0)
-        return Record(Kind.HUSH, epoch=self._epoch)
+        return hush(self._channel, self._epoch)
 
     def _human(self, at_ns: int, note: int, velocity: int) -> None:
         """Something happens now, or at the last event if that was heard of too late."""

@@ -218,7 +218,8 @@ def _play(
                 if record.kind is Kind.PLAY:
                     scheduler.push(record)
                 elif record.kind is Kind.HUSH:
-                    scheduler.hush(record.epoch)
+                    channel = record.message[0] & 0x0F if record.message else None
+                    scheduler.hush(record.epoch, channel)
                 elif record.kind is Kind.PING:
                     watch.report(Record(Kind.PONG))
                 elif record.kind is Kind.STOP:

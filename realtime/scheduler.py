@@ -51,7 +51,7 @@ class Scheduler:
         # heapq is not stable: a running number keeps equals first-in first-out.
         self._queue: list[tuple[int, int, Record]] = []
         self._numbers = itertools.count()
-        self._epoch = 0
+        self._epochs = [0] * 16  # by channel
         self._untold: list[Record] = []
 
     @property
@@ -89,17 +89,20 @@ class Scheduler:
             self.run_due()
         self._clock.wait_until(end_ns)
 
-    def hush(self, epoch: int) -> None:
+    def hush(self, epoch: int, channel: int | None = None) -> None:
         """`epoch` begins: release all that sounds, and forget the notes queued before it.
+
+        On this channel, 0..15, or on all.
 
         Their releases are forgotten too: everything they could release has been released, and
         they must not cut a note of the new epoch.
         """
-        self._epoch = max(self._epoch, epoch)
+        for index in range(16) if channel is None else (channel,):
+            self._epochs[index] = max(self._epochs[index], epoch)
         self._queue = [entry for entry in self._queue if not self._is_over(entry[2])]
         heapq.heapify(self._queue)
         try:
-            for message in self._ledger.releases():
+            for message in self._ledger.releases(channel):
                 self._leave(message, self._clock.now_ns())
         finally:
             self._tell()
@@ -128,7 +131,7 @@ class Scheduler:
             self._report(record)
 
     def _is_over(self, record: Record) -> bool:
-        return record.epoch < self._epoch and is_note(record.message)
+        return is_note(record.message) and record.epoch < self._epochs[record.message[0] & 0x0F]
 
     def _play(self, instant: list[Record]) -> None:
         """Send what is due at one instant."""
@@ -170,4 +173,5 @@ class Scheduler:
         self._send(message)
         self._ledger.left(message)
         at_ns = self._clock.now_ns()
-        self._untold.append(Record(Kind.SENT, message, due_ns, at_ns, self._epoch))
+        epoch = self._epochs[message[0] & 0x0F]
+        self._untold.append(Record(Kind.SENT, message, due_ns, at_ns, epoch))

@@ -21,7 +21,9 @@ from typing import IO, Any, NamedTuple
 
 class Kind(enum.IntEnum):
     PLAY = 1  # send `message` at `due_ns`, unless it is a note of a past epoch
-    HUSH = 2  # `epoch` begins: forget queued notes of older ones, release all that sounds
+    # `epoch` begins: forget queued notes of older ones, release all that sounds; on the channel of
+    # `message`, or on all when there is none.
+    HUSH = 2
     STOP = 3  # release all that sounds, then pedal up, all notes off, close and go
     HEARD = 4  # `message` came in from the keyboard at `at_ns`
     SENT = 5  # `message`, due at `due_ns`, had left at `at_ns`
@@ -45,6 +47,7 @@ class Record(NamedTuple):
     epoch: int = 0
 
 
+SUSTAIN_PEDAL, ALL_NOTES_OFF = 64, 123  # controllers
 TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"  # of a clock, MIDI 1.0
 
 _FORMAT = struct.Struct("<BB3s3xIqq")
@@ -84,6 +87,11 @@ def note_off(channel: int, pitch: int) -> bytes:
 
 def control_change(channel: int, control: int, value: int) -> bytes:
     return bytes((0xB0 | channel, control, value))
+
+
+def hush(channel: int, epoch: int) -> Record:
+    """What one part says that falls silent: the others are not meant."""
+    return Record(Kind.HUSH, control_change(channel, ALL_NOTES_OFF, 0), epoch=epoch)
 
 
 def greet(stream: IO[bytes], fields: dict[str, Any]) -> None:

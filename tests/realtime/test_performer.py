@@ -29,6 +29,7 @@ from realtime.wire import (
     Kind,
     Record,
     control_change,
+    hush,
     is_onset,
     note_off,
     note_on,
@@ -300,7 +301,7 @@ def test_when_the_human_plays_the_machine_is_silent_until_they_are_done(
     duo: tuple[Performer, Overheard],
 ) -> None:
     performer, _ = duo
-    assert performer.heard(NOW_NS, note_on(0, 62, 90)) == [Record(Kind.HUSH, epoch=1)]
+    assert performer.heard(NOW_NS, note_on(0, 62, 90)) == [hush(0, 1)]
     assert performer.wake_ns == NOW_NS + STUCK_NS
     assert list(performer.plan(NOW_NS + 60 * S)) == []
     up_ns = NOW_NS + 60 * S

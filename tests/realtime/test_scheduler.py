@@ -262,6 +262,27 @@ def test_after_a_hush_what_is_left_still_leaves_in_order() -> None:
     assert [at_ms for at_ms, _ in stage.sent] == [3, 4, 10, 11, 12]
 
 
+def test_a_hush_of_one_channel_leaves_the_others_as_they_are() -> None:
+    stage = Stage()
+    stage.push(0, note_on(0, 60, 80))
+    stage.push(0, note_on(1, 36, 80))
+    stage.push(500, note_on(0, 62, 80))
+    stage.push(500, note_off(1, 36))
+    stage.push(500, note_on(1, 38, 80))
+    stage.run_until(100)
+    stage.scheduler.hush(1, channel=0)
+    stage.push(500, note_on(0, 64, 80), epoch=1)
+    stage.run_until(1000)
+    assert stage.sent == [
+        (0, note_on(0, 60, 80)),
+        (0, note_on(1, 36, 80)),
+        (100, note_off(0, 60)),
+        (500, note_off(1, 36)),
+        (500, note_on(1, 38, 80)),
+        (500, note_on(0, 64, 80)),
+    ]
+
+
 def test_the_end_releases_then_lifts_the_pedal_then_says_all_notes_off() -> None:
     stage = Stage()
     stage.push(0, on(60))
@@ -328,7 +349,7 @@ keys = st.tuples(st.integers(0, 2), st.integers(60, 63))
 note_messages = st.builds(lambda key, velocity: note_on(*key, velocity), keys, st.integers(0, 9))
 deeds = st.one_of(
     st.tuples(st.just("play"), st.integers(0, 300), note_messages, st.integers(-1, 1)),
-    st.tuples(st.just("hush"), st.integers(0, 1)),
+    st.tuples(st.just("hush"), st.integers(0, 1), st.none() | st.integers(0, 2)),
     st.tuples(st.just("wait"), st.integers(0, 300)),
     st.tuples(st.just("stall"), st.integers(0, 300)),
 )
@@ -341,9 +362,9 @@ def perform(doings: list[tuple[object, ...]]) -> Stage:
         match doing:
             case ("play", int(ahead_ms), bytes(message), int(of_epoch)):
                 stage.push(now_ms + ahead_ms - 100, message, max(0, epoch + of_epoch))
-            case ("hush", int(step)):
+            case ("hush", int(step), channel):
                 epoch += step
-                stage.scheduler.hush(epoch)
+                stage.scheduler.hush(epoch, channel)
             case ("wait", int(ms)):
                 now_ms += ms
                 stage.run_until(now_ms)
@@ -383,6 +404,22 @@ def test_whatever_happens_a_hush_leaves_nothing_sounding(
     stage = perform(doings)
     stage.scheduler.hush(99)
     assert sounding_after([*stage.port.sent]) == set()
+
+
+@given(st.lists(deeds, max_size=60), st.lists(deeds, max_size=60))
+def test_whatever_happens_a_hush_of_one_channel_changes_nothing_on_the_others(
+    before: list[tuple[object, ...]], after: list[tuple[object, ...]]
+) -> None:
+    def heard_on_the_others(doings: list[tuple[object, ...]]) -> list[tuple[int, bytes]]:
+        stage = perform(doings)
+        return [
+            (r.at_ns, r.message)
+            for r in stage.reports
+            if r.kind is Kind.SENT and r.message[0] & 0x0F != 2
+        ]
+
+    quiet = [*before, ("hush", 0, 2), *after]
+    assert heard_on_the_others(quiet) == heard_on_the_others([*before, *after])
 
 
 @given(st.lists(deeds, max_size=60))
