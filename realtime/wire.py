@@ -2,8 +2,9 @@
 
 Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST,
 DEAF, HEARING, UNHEARD, CLOCK, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG;
-the composer's PONG is passed on to the player. A record is far below PIPE_BUF, so that writers may
-share a pipe and never mix their records.
+the composer's PONG is passed on to the player. Between the daemon and a composer, what is not said
+in notes is JSON, cut into pieces: ORDER down, WORD up. A record is far below PIPE_BUF, so that
+writers may share a pipe and never mix their records.
 """
 
 from __future__ import annotations
@@ -36,12 +37,14 @@ class Kind(enum.IntEnum):
     PING = 12  # is anybody there?
     PONG = 13  # yes
     UNHEARD = 14  # so many onsets from the keyboard as `epoch` says were too many
+    ORDER = 15  # `message` is a piece of JSON, the `due_ns`th; `epoch` more pieces of it follow
+    WORD = 16  # the same, from a composer
     CLOCK = 17  # `message` of a clock, at `at_ns`; a tick is the song's `epoch`th, counted from 0
 
 
 class Record(NamedTuple):
     kind: Kind
-    message: bytes = b""  # one MIDI message, 0..3 bytes
+    message: bytes = b""  # one MIDI message, 0..3 bytes; or a piece of JSON
     due_ns: int = 0  # monotonic clock
     at_ns: int = 0  # monotonic clock
     epoch: int = 0
@@ -50,7 +53,9 @@ class Record(NamedTuple):
 SUSTAIN_PEDAL, ALL_NOTES_OFF = 64, 123  # controllers
 TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"  # of a clock, MIDI 1.0
 
-_FORMAT = struct.Struct("<BB3s3xIqq")
+PIECE_SIZE = 24  # bytes of JSON in a record; more in each, and fewer records fit into a pipe
+
+_FORMAT = struct.Struct(f"<BB{PIECE_SIZE}s2xIqq")
 RECORD_SIZE = _FORMAT.size
 
 
@@ -111,6 +116,38 @@ def greeting(stream: IO[bytes]) -> dict[str, Any]:
         raise EOFError("the other process went without a greeting")
     fields: dict[str, Any] = json.loads(line)
     return fields
+
+
+def pieces(kind: Kind, fields: dict[str, Any]) -> list[Record]:
+    """Records that say this; `Pieces` joins them."""
+    data = json.dumps(fields).encode()
+    cut = [data[start : start + PIECE_SIZE] for start in range(0, len(data), PIECE_SIZE)]
+    return [
+        Record(kind, piece, due_ns=index, epoch=len(cut) - 1 - index)
+        for index, piece in enumerate(cut)
+    ]
+
+
+class Pieces:
+    """Joins what `pieces` cut. Of a whole that has lost a piece on its way, nothing comes out."""
+
+    def __init__(self) -> None:
+        self._joined: list[bytes] = []
+
+    def join(self, record: Record) -> dict[str, Any] | None:
+        """What was said, with its last piece."""
+        if record.due_ns == 0:
+            self._joined = []
+        elif record.due_ns != len(self._joined):
+            return None
+        self._joined.append(record.message)
+        if record.epoch:
+            return None
+        try:
+            fields = json.loads(b"".join(self._joined))
+        except ValueError:
+            return None
+        return fields if isinstance(fields, dict) else None
 
 
 def records(stream: IO[bytes]) -> Iterator[Record]:

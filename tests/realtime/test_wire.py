@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,13 +11,13 @@ from hypothesis import strategies as st
 
 from realtime import wire
 from realtime.clock import RealClock
-from realtime.wire import Inbox, Kind, Outbox, Record
+from realtime.wire import Inbox, Kind, Outbox, Pieces, Record
 
 moments_ns = st.integers(-(2**63), 2**63 - 1)
 any_record = st.builds(
     Record,
     kind=st.sampled_from(Kind),
-    message=st.binary(max_size=3),
+    message=st.binary(max_size=wire.PIECE_SIZE),
     due_ns=moments_ns,
     at_ns=moments_ns,
     epoch=st.integers(0, 2**32 - 1),
@@ -45,6 +46,39 @@ def test_a_greeting_survives_the_pipe() -> None:
 def test_a_side_that_goes_without_a_greeting_is_an_eof(line: bytes) -> None:
     with pytest.raises(EOFError, match="without a greeting"):
         wire.greeting(io.BytesIO(line))
+
+
+any_fields = st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False) | st.none())
+
+
+@given(st.lists(any_fields))
+def test_orders_survive_being_cut_into_pieces(orders: list[dict[str, Any]]) -> None:
+    joined = Pieces()
+    sent = [record for fields in orders for record in wire.pieces(Kind.ORDER, fields)]
+    assert [fields for record in sent if (fields := joined.join(record)) is not None] == orders
+
+
+@given(st.lists(any_fields, min_size=2, max_size=5), st.data())
+def test_an_order_that_loses_a_piece_is_lost_alone(
+    orders: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    broken = data.draw(st.integers(0, len(orders) - 1))
+    joined, arrived = Pieces(), []
+    for index, fields in enumerate(orders):
+        sent = wire.pieces(Kind.ORDER, fields)
+        if index == broken:
+            del sent[data.draw(st.integers(0, len(sent) - 1))]
+        arrived += [whole for record in sent if (whole := joined.join(record)) is not None]
+    del orders[broken]
+    assert arrived == orders
+
+
+def test_an_order_without_its_end_does_not_spoil_the_next() -> None:
+    joined = Pieces()
+    for record in wire.pieces(Kind.ORDER, {"model": "x" * wire.PIECE_SIZE})[:-1]:
+        assert joined.join(record) is None
+    [only] = wire.pieces(Kind.ORDER, {"surprise": True})
+    assert joined.join(only) == {"surprise": True}
 
 
 def test_a_note_on_with_velocity_0_is_a_release() -> None:
