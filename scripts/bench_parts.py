@@ -1,4 +1,4 @@
-"""How many parts a core carries at real time: the processor time of each process, part by part.
+"""How many parts a core carries at real time: what each process uses of it, and of the memory.
 
     python scripts/bench_parts.py [--parts 1 2 4 8 16] [--seconds 60] [--model FILE] [--json FILE]
 
@@ -22,13 +22,14 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "scripts")]
 
+from soak import memory_mb  # noqa: E402
 from soak_virtual import ORDERS  # noqa: E402
 
 from realtime.clock import RealClock  # noqa: E402
 from realtime.daemon import Daemon, Orders  # noqa: E402
 from realtime.part import PartOrders  # noqa: E402
 
-WARM_UP_S = 2.0
+WARM_UP_S = 1.0
 
 
 class Watch(threading.Thread):
@@ -40,6 +41,7 @@ class Watch(threading.Thread):
         self._seconds = seconds
         self._over = threading.Event()
         self.used_s: dict[str, float] = {}
+        self.memory_mb = 0.0  # of all, what they share counted once
         self.played = 0  # onsets and releases meanwhile
 
     def run(self) -> None:
@@ -47,6 +49,7 @@ class Watch(threading.Thread):
         before, events = self._used()
         self._over.wait(self._seconds)
         after, self.played = self._used()
+        self.memory_mb = sum(map(memory_mb, self._daemon.status()["pids"].values()))
         self.played -= events
         self.used_s = {name: after[name] - before[name] for name in before}
 
@@ -86,6 +89,7 @@ def play(parts: int, seconds: float, model: str | None, *, hearing: bool) -> dic
         "composer_share": sum(composers_s) / parts / seconds,
         "daemon_share": watch.used_s["daemon"] / seconds,
         "player_share": watch.used_s["player"] / seconds,
+        "memory_mb": watch.memory_mb,
         "share": sum(watch.used_s.values()) / seconds,
         **{key: stats[key] for key in ("lateness_us", "dropped", "time_to_first_note_s")},
     }
@@ -94,8 +98,8 @@ def play(parts: int, seconds: float, model: str | None, *, hearing: bool) -> dic
 def table(runs: list[dict[str, Any]]) -> str:
     lines = [
         "| parts | hear each other | events a second | of a core: a composer | daemon | player"
-        " | all | parts a core | late, us: p50, p99, max | dropped | first note after |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        " | all | parts a core | memory | late, us: p50, p99, max | dropped | first note after |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for run in runs:
         late = run["lateness_us"]
@@ -103,7 +107,7 @@ def table(runs: list[dict[str, Any]]) -> str:
         lines.append(
             f"| {run['parts']} | {'yes' if run['hearing_each_other'] else 'no'}"
             f" | {run['events_per_s']:.0f} | {' | '.join(f'{share:.1%}' for share in shares)}"
-            f" | {run['parts'] / run['share']:.0f}"
+            f" | {run['parts'] / run['share']:.0f} | {run['memory_mb']:.0f} MB"
             f" | {late['p50']}, {late['p99']}, {late['max']} | {run['dropped']}"
             f" | {run['time_to_first_note_s']:.1f} s |"
         )
