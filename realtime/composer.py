@@ -48,7 +48,7 @@ from realtime.control import turned
 from realtime.past import recall
 from realtime.performer import Performer
 from realtime.plain import engine_for
-from realtime.sampler import Settings
+from realtime.settings import Settings
 from realtime.wire import Inbox, Kind, Record, is_note, is_onset
 
 # Until the first event may be due: the first steps of a cold process take longer than later ones.

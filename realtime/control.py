@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from realtime.sampler import Settings
+from realtime.settings import Settings
 
 
 class Knob(NamedTuple):
@@ -33,4 +33,5 @@ def turned(settings: Settings, message: bytes) -> Settings:
     if message[0] & 0xF0 != 0xB0 or message[1] not in KNOBS:
         return settings
     setting, low, high = KNOBS[message[1]]
-    return replace(settings, **{setting: low + (high - low) * message[2] / 127})
+    changed: dict[str, Any] = {setting: low + (high - low) * message[2] / 127}
+    return replace(settings, **changed)

@@ -17,7 +17,8 @@ from core.events import Event
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.engine import Engine, Snapshot
 from realtime.form import Form
-from realtime.sampler import Settings, sample, within
+from realtime.sampler import sample
+from realtime.settings import Settings, within
 from realtime.wire import (
     ALL_NOTES_OFF,
     SUSTAIN_PEDAL,

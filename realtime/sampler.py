@@ -8,35 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Set
-from dataclasses import dataclass
 
 import numpy as np
 
 from core.codec import Codec, Token
-from core.errors import SettingsError
 from realtime.engine import Engine, Floats
-
-
-def within(name: str, value: float, low: float, high: float) -> None:
-    """Raises SettingsError unless `low <= value <= high`."""
-    if not (math.isfinite(value) and low <= value <= high):
-        raise SettingsError(f"{name} must be within {low:g}..{high:g}, not {value:g}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How daring the choice is.
-
-    Raises:
-        SettingsError: a value is out of its range.
-    """
-
-    temperature: float = 1.0  # 0.01..5; below 1 the likely gets likelier
-    top_p: float = 0.95  # 0.01..1; the least likely choices, 1 - top_p of all chances, never come
-
-    def __post_init__(self) -> None:
-        within("temperature", self.temperature, 0.01, 5)
-        within("top_p", self.top_p, 0.01, 1)
+from realtime.settings import Settings
 
 
 def sample(

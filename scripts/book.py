@@ -36,7 +36,7 @@ from core.trainer import Progress, Trainer
 from realtime.past import recall
 from realtime.performer import Performer
 from realtime.plain import engine_for
-from realtime.sampler import Settings
+from realtime.settings import Settings
 from realtime.wire import is_note, is_onset
 
 WINDOW = BOOK.recipe.steps

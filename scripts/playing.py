@@ -13,7 +13,7 @@ from realtime.clock import NS_PER_S
 from realtime.engine import Engine
 from realtime.past import recall
 from realtime.performer import Performer
-from realtime.sampler import Settings
+from realtime.settings import Settings
 from realtime.wire import Kind, is_note, is_onset
 
 

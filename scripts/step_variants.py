@@ -56,7 +56,8 @@ def ours(checkpoint: Checkpoint, *, plays: bool = False) -> Step:
 
     from core.codec import Token
     from realtime.engine import Engine
-    from realtime.sampler import Settings, sample
+    from realtime.sampler import sample
+    from realtime.settings import Settings
 
     engine, settings, rng = Engine(checkpoint), Settings(), np.random.default_rng(0)
     sounding: set[int] = set()

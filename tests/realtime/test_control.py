@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.control import KNOBS, turned
-from realtime.sampler import Settings
+from realtime.settings import Settings
 
 bytes7 = st.integers(0, 127)
 

@@ -24,7 +24,7 @@ from realtime.performer import (
     STUCK_NS,
     Performer,
 )
-from realtime.sampler import Settings
+from realtime.settings import Settings
 from realtime.wire import (
     Kind,
     Record,

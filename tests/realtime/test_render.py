@@ -12,7 +12,7 @@ from core.errors import MidiFileError
 from realtime.performer import Performer
 from realtime.plain import engine_for
 from realtime.render import LAST_NOTES_NS, render
-from realtime.sampler import Settings
+from realtime.settings import Settings
 
 MakePerformer = Callable[..., Performer]
 TICK_S = 0.5 / 960

@@ -12,7 +12,8 @@ from core.checkpoint import Checkpoint
 from core.codec import Codec, Token
 from core.errors import SettingsError
 from realtime.engine import Engine
-from realtime.sampler import Settings, sample
+from realtime.sampler import sample
+from realtime.settings import Settings
 
 FEW = Codec(lowest_pitch=60, notes=4, edges_s=(0.0, 0.1), values_s=(0.0, 0.2))
 AT_ONCE, LATER = 0, 1
