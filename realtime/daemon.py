@@ -27,10 +27,10 @@ from realtime.recording import Recording
 from realtime.report import Report, write_stats
 from realtime.wire import Kind, Record, hush, is_release, note_on
 
-LINE_EVERY_NS = NS_PER_S // 5
+LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
-PLAYER = "player"  # no part is called so
+PLAYER, HUMAN = "player", "human"  # no part is called so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Orders:
     player: dict[str, Any]  # see realtime.player
     parts: Sequence[PartOrders]
     duration_s: float | None = None
-    record: Path | None = None  # write here what was sent
+    record: Path | None = None  # write here what was played, by whom
     stats: Path | None = None
     wait_for_port: bool = True  # when it is lost; else end
 
@@ -94,7 +94,9 @@ class Daemon:
             for part in self._parts:
                 part.begin(self._inbox)
             if self._orders.record:
-                self._recording = Recording(self._orders.record)
+                names = [HUMAN] if self.greeting["input"] else []
+                names += [part.name for part in self._parts]
+                self._recording = Recording(self._orders.record, names)
             self._began_ns = self._clock.now_ns()
             if together:
                 self._tell_all(Record(Kind.RESUME))
@@ -135,9 +137,9 @@ class Daemon:
                         self._show(line)
                         if now_ns >= beat_ns:
                             beat_ns = now_ns + BEAT_EVERY_NS
-                            if self._recording:
-                                self._save(self._recording.save)
                             self._beat(now_ns, line)
+                        if self._recording:
+                            self._save(self._recording.save)
             finally:
                 self._stop()
 
@@ -225,6 +227,8 @@ class Daemon:
         elif record.kind is Kind.HEARD:
             # All of them hear it; an onset counts once.
             self.report.unheard += max(part.heard(record) for part in self._parts)
+            if self._recording:
+                self._recording.add(HUMAN, record.at_ns, record.message)
         elif record.kind is Kind.UNHEARD:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
@@ -328,8 +332,8 @@ class Daemon:
             elif sender and part.hears(sender):
                 part.overheard(record)
         self.report.sent(record.message, record.due_ns, record.at_ns)
-        if self._recording:
-            self._recording.add(record.at_ns, record.message)
+        if self._recording and sender:
+            self._recording.add(sender.name, record.due_ns, record.message)
 
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
