@@ -84,6 +84,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         tempo_scale=orders["tempo_scale"],
         velocity_scale=orders["velocity_scale"],
         epoch=orders.get("epoch", 0),
+        paused=orders.get("together", False),
     )
 
 
@@ -129,9 +130,6 @@ def _compose() -> None:
 
         gc.collect()
         gc.freeze()
-        if orders.get("together"):
-            while all(record.kind is not Kind.RESUME for record in inbox.read()):
-                pass
         while True:
             _listen(plays, clock, inbox, send)
             for record in plays.plan(clock.now_ns()):

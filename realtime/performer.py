@@ -67,6 +67,7 @@ class Performer:
         horizon_ns: how far ahead of now to write.
         patience_ns: how long the human, holding no key, is silent before the machine goes on.
         epoch: of the first records; above all that the player has seen.
+        paused: begin when `resume` says so.
 
     Raises:
         SettingsError: a scale is out of its range.
@@ -87,6 +88,7 @@ class Performer:
         horizon_ns: int = HORIZON_NS,
         patience_ns: int = PATIENCE_NS,
         epoch: int = 0,
+        paused: bool = False,
     ) -> None:
         within("tempo scale", tempo_scale, 0.1, 10)
         within("velocity scale", velocity_scale, 0.1, 4)
@@ -113,7 +115,7 @@ class Performer:
         # What sounds is released: then comes the first part again, or another piece.
         self._ending = False
         self._listening = False
-        self._paused = False
+        self._paused = paused
         self._keys: set[int] = set()  # notes whose key the human holds
         self._pedal = False
         self._held: set[int] = set()  # notes that the human lets sound, by key or pedal

@@ -207,6 +207,15 @@ def test_a_note_that_the_network_forgets_is_released(make_checkpoint: MakeCheckp
     assert all(records[-1].due_ns - at_ns <= LONGEST_NS for at_ns in struck_ns.values())
 
 
+def test_who_begins_with_others_waits_until_all_are_ready(make_checkpoint: MakeCheckpoint) -> None:
+    performer = machine(make_checkpoint(), paused=True)
+    assert performer.wake_ns is None
+    assert list(performer.plan(START_NS + 5 * S)) == []
+    performer.resume()
+    first = next(performer.plan(START_NS + 5 * S))
+    assert first.due_ns == START_NS + 5 * S
+
+
 def test_after_the_computer_slept_the_music_goes_on_from_now(
     make_checkpoint: MakeCheckpoint,
 ) -> None:
