@@ -6,6 +6,7 @@ import enum
 import json
 import os
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,9 +16,12 @@ import typer
 from core.errors import ComposerError, SettingsError
 from realtime import ports, service
 from realtime.clock import NS_PER_S, RealClock
+from realtime.control import CONTROLS
 from realtime.daemon import Daemon, Orders
+from realtime.options import with_knobs
 from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
+from realtime.settings import Settings
 from realtime.terminal import begun, live_line, log
 
 REHEARSAL = "none"
@@ -66,12 +70,6 @@ SeedFile = Annotated[Path | None, typer.Option(help="MIDI file to go on from.")]
 SeedEvents = Annotated[
     int, typer.Option(help="How many events of --seed-file: its first N, or its last with -N.")
 ]
-Temperature = Annotated[
-    float, typer.Option(help="How daring, 0.01..5; below 1 the likely gets likelier.")
-]
-TopP = Annotated[
-    float, typer.Option(help="0.01..1; the unlikeliest choices, 1 - P of all chances, never come.")
-]
 Rng = Annotated[
     int | None, typer.Option(help="Same number, same choices. Default: by chance.", min=0)
 ]
@@ -79,14 +77,13 @@ Channel = Annotated[int, typer.Option(help="MIDI channel to play on.", min=1, ma
 Program = Annotated[
     int | None, typer.Option(help="Sound to ask for first (General MIDI, 1..128).", min=1, max=128)
 ]
-VelocityScale = Annotated[float, typer.Option(help="Times every velocity, 0.1..4.")]
-TempoScale = Annotated[float, typer.Option(help="2 plays twice as fast; 0.1..10.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
 ]
 
 
 @daemon_app.command()
+@with_knobs
 def _composerd(
     port: Annotated[
         str | None,
@@ -102,13 +99,9 @@ def _composerd(
     model: Model = None,
     seed_file: SeedFile = None,
     seed_events: SeedEvents = -128,
-    temperature: Temperature = 1.0,
-    top_p: TopP = 0.95,
     rng: Rng = None,
     channel: Channel = 1,
     program: Program = None,
-    velocity_scale: VelocityScale = 1.0,
-    tempo_scale: TempoScale = 1.0,
     duration: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0, max=MAX_S)
     ] = None,
@@ -146,6 +139,7 @@ def _composerd(
         bool, typer.Option("--json", help="With --list-ports or --status: as JSON.")
     ] = False,
     _: Version = False,
+    **knobs: Any,
 ) -> None:
     """Play, endlessly, into a MIDI port, until Ctrl-C.
 
@@ -174,16 +168,14 @@ def _composerd(
                     model=model,
                     seed_file=seed_file,
                     seed_events=seed_events,
-                    temperature=temperature,
-                    top_p=top_p,
                     rng=rng,
                     channel=channel,
                     program=program,
-                    velocity_scale=velocity_scale,
-                    tempo_scale=tempo_scale,
+                    settings=Settings(**knobs),
                 )
             )
         ],
+        controls=CONTROLS,
         duration_s=duration,
         record=_writable(record),
         stats=_writable(stats),
@@ -209,6 +201,7 @@ def _composerd(
 
 
 @generate_app.command()
+@with_knobs
 def _composer_generate(
     out: Annotated[Path, typer.Option(help="The MIDI file to write.")],
     events: Annotated[
@@ -220,14 +213,11 @@ def _composer_generate(
     model: Model = None,
     seed_file: SeedFile = None,
     seed_events: SeedEvents = -128,
-    temperature: Temperature = 1.0,
-    top_p: TopP = 0.95,
     rng: Rng = None,
     channel: Channel = 1,
     program: Program = None,
-    velocity_scale: VelocityScale = 1.0,
-    tempo_scale: TempoScale = 1.0,
     _: Version = False,
+    **knobs: Any,
 ) -> None:
     """Write what composerd would play into a MIDI file, as fast as the machine can.
 
@@ -245,13 +235,10 @@ def _composer_generate(
         model=model,
         seed_file=seed_file,
         seed_events=seed_events,
-        temperature=temperature,
-        top_p=top_p,
         rng=rng,
         channel=channel,
         program=program,
-        velocity_scale=velocity_scale,
-        tempo_scale=tempo_scale,
+        settings=Settings(**knobs),
     )
     performer = composer.performer(orders, lambda: 0)
     if events is None and seconds is None:
@@ -261,7 +248,13 @@ def _composer_generate(
 
 
 def _composer_orders(
-    *, channel: int, program: int | None, model: Path | None, seed_file: Path | None, **others: Any
+    *,
+    channel: int,
+    program: int | None,
+    model: Path | None,
+    seed_file: Path | None,
+    settings: Settings,
+    **others: Any,
 ) -> dict[str, Any]:
     """As `realtime.composer` reads them: musicians count from 1, the wire from 0."""
     return {
@@ -269,6 +262,7 @@ def _composer_orders(
         "program": None if program is None else program - 1,
         "model": model and str(model),
         "seed_file": seed_file and str(seed_file),
+        "settings": asdict(settings),
         **others,
     }
 

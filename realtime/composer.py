@@ -7,7 +7,7 @@ The first line down is the orders:
     model           path of a checkpoint, or null for the one that comes along
     seed_file       path of a MIDI file to go on from, or null
     seed_events     how many of its events: the first n, or the last with -n
-    temperature, top_p, tempo_scale, velocity_scale
+    settings        the fields of realtime.settings.Settings
     rng             the same whole number, the same choices
     channel         0..15
     program         0..127, or null
@@ -16,7 +16,8 @@ The first line down is the orders:
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
-DEAF, PAUSE, RESUME and PING; up go PLAY, HUSH and PONG. It ends when its stdin does.
+DEAF, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH and PONG. It ends when its stdin does. An
+ORDER says {"settings": {those that change}}.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,11 @@ from core.errors import ComposerError
 from core.events import Event
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
-from realtime.control import turned
 from realtime.past import recall
 from realtime.performer import Performer
 from realtime.plain import engine_for
 from realtime.settings import Settings
-from realtime.wire import Inbox, Kind, Record, is_note, is_onset
+from realtime.wire import Inbox, Kind, Pieces, Record, is_note, is_onset
 
 # Until the first event may be due: the first steps of a cold process take longer than later ones.
 SETTLE_NS = 100 * NS_PER_MS
@@ -65,14 +66,14 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
     Raises:
         ComposerError: the model or the seed file cannot be read, a setting is out of its range.
     """
-    settings = Settings(temperature=orders["temperature"], top_p=orders["top_p"])
+    settings = Settings(**orders["settings"])
     model = checkpoint.load(_model(orders))
     engine = engine_for(model)
     if orders["seed_file"] is not None:
         music = midi_file.read(Path(orders["seed_file"]))
         count = orders["seed_events"]
         recall(engine, model.codec, music[:count] if count >= 0 else music[count:])
-    recall(engine, model.codec, _events(orders))
+    recall(engine, model.codec, _events(orders, settings))
     return Performer(
         engine,
         model.codec,
@@ -81,14 +82,14 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         start_ns(),
         channel=orders["channel"],
         program=orders["program"],
-        tempo_scale=orders["tempo_scale"],
-        velocity_scale=orders["velocity_scale"],
+        tempo_scale=settings.tempo_scale,
+        velocity_scale=settings.velocity_scale,
         epoch=orders.get("epoch", 0),
         paused=orders.get("together", False),
     )
 
 
-def _events(orders: dict[str, Any]) -> Iterator[Event]:
+def _events(orders: dict[str, Any], settings: Settings) -> Iterator[Event]:
     """The past, as the model heard it."""
     last_ns = None
     for at_ns, hexadecimal in orders.get("past", ()):
@@ -97,9 +98,9 @@ def _events(orders: dict[str, Any]) -> Iterator[Event]:
             continue
         delta_s = 0.0 if last_ns is None else max(at_ns - last_ns, 0) / NS_PER_S
         last_ns = at_ns
-        velocity = message[2] / orders["velocity_scale"] if is_onset(message) else 0.0
+        velocity = message[2] / settings.velocity_scale if is_onset(message) else 0.0
         velocity = min(max(round(velocity), int(is_onset(message))), 127)
-        yield Event(delta_s * orders["tempo_scale"], message[1], velocity)
+        yield Event(delta_s * settings.tempo_scale, message[1], velocity)
 
 
 def main() -> None:
@@ -128,10 +129,11 @@ def _compose() -> None:
         def send(record: Record) -> None:
             up.write(wire.pack(record))
 
+        orders_since = Pieces()
         gc.collect()
         gc.freeze()
         while True:
-            _listen(plays, clock, inbox, send)
+            _listen(plays, clock, inbox, orders_since, send)
             for record in plays.plan(clock.now_ns()):
                 send(record)
                 if clock.wait_until(0):  # the human comes first
@@ -139,7 +141,11 @@ def _compose() -> None:
 
 
 def _listen(
-    plays: Performer, clock: RealClock, inbox: Inbox, send: Callable[[Record], None]
+    plays: Performer,
+    clock: RealClock,
+    inbox: Inbox,
+    orders: Pieces,
+    send: Callable[[Record], None],
 ) -> None:
     """Hear what comes until there is something to write."""
     wake_ns = plays.wake_ns
@@ -147,7 +153,6 @@ def _listen(
         return
     for record in inbox.read():
         if record.kind is Kind.HEARD:
-            plays.settings = turned(plays.settings, record.message)
             for answer in plays.heard(record.at_ns, record.message):
                 send(answer)
         elif record.kind is Kind.DEAF:
@@ -157,6 +162,10 @@ def _listen(
                 send(answer)
         elif record.kind is Kind.RESUME:
             plays.resume()
+        elif record.kind is Kind.ORDER:
+            order = orders.join(record)
+            if order is not None:
+                plays.settings = replace(plays.settings, **order.get("settings", {}))
         elif record.kind is Kind.PING:
             send(Record(Kind.PONG))
 

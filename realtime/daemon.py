@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -20,6 +20,7 @@ from core.errors import ComposerError, MidiFileError, PortError
 from realtime import systemd
 from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
+from realtime.control import Control, Wish, of_controller
 from realtime.ledger import Ledger
 from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
@@ -39,6 +40,7 @@ class Orders:
 
     player: dict[str, Any]  # see realtime.player
     parts: Sequence[PartOrders]
+    controls: Mapping[int, Control] = field(default_factory=dict)  # by controller, of the keyboard
     duration_s: float | None = None
     record: Path | None = None  # write here what was played, by whom
     stats: Path | None = None
@@ -88,7 +90,7 @@ class Daemon:
         self._parts = [Part(orders, Child("realtime.composer")) for orders in self._orders.parts]
         together = len(self._parts) > 1
         try:
-            self.greeting = self._player.begin(self._orders.player, self._inbox)
+            self.greeting = self._player.begin(self._player_orders(), self._inbox)
             for part in self._parts:
                 part.order(together=together)
             for part in self._parts:
@@ -117,9 +119,7 @@ class Daemon:
         duration_s = self._orders.duration_s
         end_ns = None if duration_s is None else now_ns + round(duration_s * NS_PER_S)
         line_ns = beat_ns = now_ns
-        self._pulse = Pulse(
-            now_ns, min(part.composer["tempo_scale"] for part in self._orders.parts)
-        )
+        self._pulse = Pulse(now_ns, min(part.settings.tempo_scale for part in self._parts))
         systemd.notify("READY=1")
         with _signals_into(self._inbox):
             try:
@@ -225,16 +225,30 @@ class Daemon:
         elif record.kind is Kind.DROPPED:
             self.report.dropped += 1
         elif record.kind is Kind.HEARD:
-            # All of them hear it; an onset counts once.
-            self.report.unheard += max(part.heard(record) for part in self._parts)
-            if self._recording:
-                self._recording.add(HUMAN, record.at_ns, record.message)
+            self._heard(record)
         elif record.kind is Kind.UNHEARD:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
             self._tell_all(record)
         elif record.kind is Kind.LOST:
             self._lose()
+
+    def _heard(self, record: Record) -> None:
+        """The human plays, or turns a knob."""
+        if record.message[0] & 0xF0 == 0xB0 and record.message[1] in self._orders.controls:
+            self._turn(*of_controller(self._orders.controls, record.message))
+            return
+        # All of them hear it; an onset counts once.
+        self.report.unheard += max(part.heard(record) for part in self._parts)
+        if self._recording:
+            self._recording.add(HUMAN, record.at_ns, record.message)
+
+    def _turn(self, name: str | None, wish: Wish) -> None:
+        """What this part, or all of them, are to do from now on."""
+        for part in self._parts:
+            if name in (None, part.name):
+                for word in part.turn(wish):
+                    self._log(word)
 
     def _tell(self, child: Child, record: Record) -> None:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
@@ -317,7 +331,10 @@ class Daemon:
             self._tell(self._player, hush(part.channel, part.epoch + 1))
 
     def _successor_orders(self) -> dict[str, Any]:
-        return self._orders.player | {"sounding": self._possible.sounding}
+        return self._player_orders() | {"sounding": self._possible.sounding}
+
+    def _player_orders(self) -> dict[str, Any]:
+        return self._orders.player | {"controllers": [*self._orders.controls]}
 
     def _sent(self, record: Record) -> None:
         self._sounding.leaving(record.message)

@@ -6,7 +6,7 @@ and passes on so few messages that nobody behind it needs a queue without an end
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from realtime.wire import (
     ALL_NOTES_OFF,
@@ -27,8 +27,8 @@ TICKS_AT_ONCE = 64
 LONGEST = 1024  # bytes at once; more is a dump, not music
 
 ALL_SOUND_OFF = 120
-KNOBS = range(20, 32)  # controllers that mean nothing else to anybody; see realtime.control
 
+_PROGRAM = 0xC0
 _REAL_TIME = 0xF8  # and above: one byte, even in the middle of a message
 _SONG_POSITION = 0xF2
 _CLOCK = frozenset(TICK + START + CONTINUE + STOP)
@@ -37,22 +37,30 @@ _CLOCK = frozenset(TICK + START + CONTINUE + STOP)
 class Hearing:
     """Bytes in, in whatever pieces; messages out.
 
-    Out go onsets and their releases, pedals going down and up, knobs, and all-notes-off. An onset
-    and a pedal pay for their end too: what was passed on is always ended, whatever comes between.
+    Out go onsets and their releases, pedals going down and up, all-notes-off, and what turns a
+    knob. An onset and a pedal pay for their end too: what was passed on is always ended, whatever
+    comes between.
 
     Args:
-        tell: is given (a message of 3 bytes, at_ns).
+        tell: is given (a message of 2 or 3 bytes, at_ns).
         tell_clock: the same with what a clock sends: ticks, Start, Continue, Stop, Song Position.
+        controllers: that turn a knob; pedals and all-notes-off never do.
+        programs: whether program changes are passed on.
     """
 
     def __init__(
         self,
         tell: Callable[[bytes, int], None],
         tell_clock: Callable[[bytes, int], None] | None = None,
+        *,
+        controllers: Collection[int] = (),
+        programs: bool = False,
     ) -> None:
         self.dropped = 0  # onsets beyond what anybody can play
         self._tell = tell
         self._tell_clock = tell_clock
+        self._controllers = frozenset(controllers)
+        self._programs = programs
         self._status = 0  # that data bytes belong to; 0 where nobody asks for them
         self._data1 = -1  # waits for its second byte
         self._keys: set[tuple[int, int]] = set()  # (channel, pitch) that were passed on
@@ -71,10 +79,13 @@ class Hearing:
                     self._clock(bytes((byte,)), at_ns)
                 continue
             if byte >= 0x80:
-                # Programs, pressures and bends are not heard: nobody asks for their data.
+                # Pressures and bends are not heard: nobody asks for their data.
                 asked_for = byte < 0xA0 or byte & 0xF0 == 0xB0 or byte == _SONG_POSITION
+                asked_for = asked_for or (self._programs and byte & 0xF0 == _PROGRAM)
                 self._status = byte if asked_for else 0
                 self._data1 = -1
+            elif self._status & 0xF0 == _PROGRAM:
+                self._turn(bytes((self._status, byte)), at_ns)
             elif self._status and self._data1 < 0:
                 self._data1 = byte
             elif self._status:
@@ -104,9 +115,8 @@ class Hearing:
                 self._tell(message, at_ns)
         elif number == SUSTAIN_PEDAL:
             self._pedal(message, channel, at_ns)
-        elif number in KNOBS:
-            if self._allowance.pays(1, at_ns):
-                self._tell(message, at_ns)
+        elif number in self._controllers:
+            self._turn(message, at_ns)
         elif number in (ALL_SOUND_OFF, ALL_NOTES_OFF) and (self._keys or self._pedals):
             self._keys.clear()
             self._pedals.clear()
@@ -120,6 +130,10 @@ class Hearing:
             self._tell(message, at_ns)
         elif not down and channel in self._pedals:
             self._pedals.remove(channel)
+            self._tell(message, at_ns)
+
+    def _turn(self, message: bytes, at_ns: int) -> None:
+        if self._allowance.pays(1, at_ns):
             self._tell(message, at_ns)
 
     def _clock(self, message: bytes, at_ns: int) -> None:

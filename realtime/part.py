@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from realtime.child import Arrivals, Child
+from realtime.control import Wish, changed
 from realtime.pulse import Deaths
-from realtime.wire import Kind, Record, is_note, is_onset
+from realtime.settings import Settings
+from realtime.wire import Kind, Record, is_note, is_onset, pieces
 
 PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
 
@@ -33,6 +35,8 @@ class Part:
 
     def __init__(self, orders: PartOrders, composer: Child) -> None:
         self._orders = orders
+        self.settings = Settings(**orders.composer["settings"])
+        self._told = self.settings  # as the composer knows them
         self.model = ""  # a file
         self.composer = composer
         self.ready = False  # the composer, to play
@@ -58,7 +62,7 @@ class Part:
 
     def order(self, *, together: bool) -> None:
         """The composer gets its orders; `together`, it plays when a RESUME says so."""
-        self.composer.order(self._orders.composer | {"together": together})
+        self.composer.order(self._composer_orders() | {"together": together})
 
     def begin(self, inbox: Arrivals) -> None:
         """Wait until the composer is ready.
@@ -78,7 +82,26 @@ class Part:
         past = [(at_ns, message.hex()) for at_ns, message in self._past]
         self.composer = composer
         self.ready = False
-        composer.begin_later(self._orders.composer | {"epoch": self.epoch, "past": past}, inbox)
+        composer.begin_later(self._composer_orders() | {"epoch": self.epoch, "past": past}, inbox)
+
+    def _composer_orders(self) -> dict[str, Any]:
+        self._told = self.settings
+        return self._orders.composer | {"settings": asdict(self.settings)}
+
+    def turn(self, wish: Wish) -> tuple[str, ...]:
+        """The musician wishes so; a word on each thing that could not be."""
+        self.settings, words = changed(self.settings, wish)
+        self._tell_settings()
+        return words
+
+    def _tell_settings(self) -> None:
+        """What the composer does not know yet; when its pipe has no room, at the next beat."""
+        if self._told == self.settings:
+            return
+        told, wanted = asdict(self._told), asdict(self.settings)
+        news = {name: value for name, value in wanted.items() if told[name] != value}
+        if all(map(self.composer.send, pieces(Kind.ORDER, {"settings": news}))):
+            self._told = self.settings
 
     def wrote(self, record: Record) -> None:
         """The composer says so."""
@@ -113,6 +136,7 @@ class Part:
         """A composer that missed something hears again, as soon as it has room."""
         if self._missed:
             self._missed = not self.composer.send(Record(Kind.DEAF))
+        self._tell_settings()
 
     def stats(self) -> dict[str, Any]:
         """For a program, or a musician: channels count from 1."""

@@ -9,7 +9,8 @@ The first line down is {"port", "input", "api", ...}: names or null, `port` null
 rehearsal without one; "sounding", what a former player may have left so, [[channel, pitch], ...];
 "rehearse", whether to go without ports where there is no MIDI system; "wait", whether to wait for
 ports that are not there, and "existing", whether to make no virtual one in their place;
-"max_note_s", after which a note is released; "sync", whether to follow a clock, and
+"max_note_s", after which a note is released; "controllers" and "programs", see realtime.hearing;
+"sync", whether to follow a clock, and
 "clock_input", the port that it comes on, if that is not "input"; "send_clock", beats a minute of
 the clock to send, or null, which is followed then; "song", where the song stood when a former
 player went, see realtime.transport.
@@ -153,6 +154,8 @@ def _perform(
     keys = Hearing(
         lambda message, at_ns: outbox.write(Record(Kind.HEARD, message, at_ns=at_ns)),
         transport.heard if orders.get("sync") and not clock_input else None,
+        controllers=orders.get("controllers", ()),
+        programs=orders.get("programs", False),
     )
     beats = Hearing(lambda *_: None, transport.heard)
     if keyboard:

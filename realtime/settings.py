@@ -43,7 +43,7 @@ class Knob(NamedTuple):
 
     def clamped(self, value: float) -> float:
         """The nearest value that is allowed; what is not a number is the lowest."""
-        return min(max(value, self.low), self.high) if not math.isnan(value) else self.low
+        return min(max(value, self.low), self.high) if value == value else self.low
 
 
 KNOBS: Mapping[str, Knob] = MappingProxyType(

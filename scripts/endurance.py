@@ -158,10 +158,7 @@ def main() -> None:
         "model": options.model,
         "seed_file": None,
         "seed_events": 0,
-        "temperature": options.temperature,
-        "top_p": options.top_p,
-        "tempo_scale": 1.0,
-        "velocity_scale": 1.0,
+        "settings": {"temperature": options.temperature, "top_p": options.top_p},
         "channel": 0,
         "program": None,
     }

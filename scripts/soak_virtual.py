@@ -33,10 +33,7 @@ ORDERS: dict[str, Any] = {  # of realtime.composer
     "seed_file": None,
     "seed_events": 0,
     "rng": 1,
-    "temperature": 1.0,
-    "top_p": 0.95,
-    "tempo_scale": 1.0,
-    "velocity_scale": 1.0,
+    "settings": {},
     "channel": 0,
     "program": None,
 }

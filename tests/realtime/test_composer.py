@@ -30,10 +30,7 @@ def orders(make_checkpoint: Callable[..., checkpoint.Checkpoint], tmp_path: Path
         "model": str(tmp_path / "random.safetensors"),
         "seed_file": None,
         "seed_events": -128,
-        "temperature": 1.0,
-        "top_p": 0.98,
-        "tempo_scale": 1.0,
-        "velocity_scale": 1.0,
+        "settings": {"top_p": 0.98},
         "rng": 1,
         "channel": 2,
         "program": None,
@@ -143,8 +140,8 @@ def test_signals_to_the_whole_group_are_the_daemons_business(
     [
         ({"model": "nothing.safetensors"}, "no checkpoint at nothing.safetensors"),
         ({"seed_file": "nothing.mid"}, "nothing.mid"),
-        ({"temperature": 7.0}, "temperature must be within 0.01..5, not 7"),
-        ({"tempo_scale": 0.0}, "tempo scale must be within 0.1..10, not 0"),
+        ({"settings": {"temperature": 7.0}}, "temperature must be within 0.01..5, not 7"),
+        ({"settings": {"tempo_scale": 0.0}}, "tempo_scale must be within 0.1..10, not 0"),
     ],
 )
 def test_what_the_musician_can_mend_is_one_line(
@@ -200,14 +197,15 @@ def test_one_that_takes_over_has_heard_what_sounded(orders: dict[str, Any], tmp_
     assert first == second != fresh
 
 
-def test_a_knob_on_the_keyboard_turns_what_comes_next(orders: dict[str, Any], start: Start) -> None:
-    composer = start(orders | {"top_p": 1.0})
+def test_an_order_turns_what_comes_next(orders: dict[str, Any], start: Start) -> None:
+    wildly = {"settings": {"top_p": 1.0, "temperature": 1.5}}
+    composer, wild = start(orders | wildly), start(orders | wildly)
     wire.greeting(composer.stdout)
-    for knob in (20, 21):  # as little daring as there is
-        heard(composer, bytes([0xB0, knob, 0]))
-    tame = list(islice(wire.records(composer.stdout), 300))[100:]
-    assert {record.epoch for record in tame} == {0}
-    wild = start(orders | {"top_p": 1.0, "temperature": 1.5})
     wire.greeting(wild.stdout)
-    wildly = list(islice(wire.records(wild.stdout), 300))[100:]
-    assert len({record.message for record in tame}) < len({record.message for record in wildly})
+    for record in wire.pieces(Kind.ORDER, {"settings": {"top_p": 0.5, "temperature": 0.5}}):
+        composer.stdin.write(wire.pack(record))
+    played, wildly_played = (
+        list(islice(wire.records(each.stdout), 300))[100:] for each in (composer, wild)
+    )
+    assert {record.epoch for record in played} == {0}
+    assert len({record.message for record in played}) < len({r.message for r in wildly_played})

@@ -7,7 +7,6 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.control import KNOBS
 from realtime.hearing import (
     AT_ONCE,
     LONGEST,
@@ -16,7 +15,6 @@ from realtime.hearing import (
     TICKS_PER_SECOND,
     Hearing,
 )
-from realtime.hearing import KNOBS as HEARD_KNOBS
 from realtime.wire import control_change, is_onset, is_release, note_off, note_on
 
 SECOND_NS = 1_000_000_000
@@ -113,10 +111,19 @@ def test_all_notes_off_is_heard_where_something_is_held() -> None:
     assert heard(off, STRIKE, off, RELEASE, off) == [STRIKE, off]
 
 
-def test_the_knobs_that_mean_something_are_heard_and_no_other_controller() -> None:
-    assert set(KNOBS) <= set(HEARD_KNOBS)
-    turns = [control_change(0, number, 64) for number in KNOBS]
-    assert heard(*turns, control_change(0, 1, 64), control_change(0, 7, 64)) == turns
+def test_the_controllers_that_turn_a_knob_are_heard_and_no_others() -> None:
+    told: list[bytes] = []
+    hearing = Hearing(lambda message, _: told.append(message), controllers=[20, 74])
+    turns = [control_change(0, 20, 64), control_change(3, 74, 1)]
+    hearing.heard(b"".join([*turns, control_change(0, 21, 64), bytes([0xC0, 5])]), 0)
+    assert told == turns
+
+
+def test_programs_are_heard_if_somebody_asks_for_them() -> None:
+    told: list[bytes] = []
+    hearing = Hearing(lambda message, _: told.append(message), programs=True)
+    hearing.heard(bytes([0xC2, 5, 6]) + STRIKE + bytes([0xD0, 9]), 0)
+    assert told == [bytes([0xC2, 5]), bytes([0xC2, 6]), STRIKE]
 
 
 def test_a_keyboard_that_was_unplugged_holds_nothing_when_it_is_back() -> None:

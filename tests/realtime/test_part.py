@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, cast
 
 from realtime.child import Arrivals
 from realtime.part import Part, PartOrders
-from realtime.wire import Kind, Record, note_off, note_on
+from realtime.settings import Settings
+from realtime.wire import Kind, Pieces, Record, note_off, note_on
 
 
 class FakeComposer:
@@ -33,7 +35,7 @@ class FakeComposer:
 
 
 def part(composer: FakeComposer, **orders: Any) -> Part:
-    return Part(PartOrders(composer={"channel": 0}, **orders), cast(Any, composer))
+    return Part(PartOrders(composer={"channel": 0, "settings": {}}, **orders), cast(Any, composer))
 
 
 def heard(at_ns: int, message: bytes) -> Record:
@@ -68,10 +70,50 @@ def test_a_successor_begins_above_all_epochs_and_knows_what_sounded() -> None:
     piano.succeed(cast(Any, second), Arrivals())
     assert second.orders == {
         "channel": 0,
+        "settings": asdict(Settings()),
         "epoch": 5,
         "past": [(2, "903c50"), (3, "904850"), (4, "912450")],
     }
     assert not piano.ready  # until it greets
+
+
+def told(composer: FakeComposer) -> list[Any]:
+    """The orders that reached it."""
+    joined = Pieces()
+    return [order for record in composer.taken if (order := joined.join(record)) is not None]
+
+
+def test_a_knob_that_is_turned_is_told_to_the_composer_alone_with_what_changed() -> None:
+    composer = FakeComposer()
+    piano = part(composer)
+    assert piano.turn({"temperature": 0.8, "top_p": 0.95}) == ()
+    assert piano.turn({"temperature": 0.8}) == ()
+    assert piano.turn({"density": 99}) == ("density ends at 40",)
+    assert told(composer) == [
+        {"settings": {"temperature": 0.8}},
+        {"settings": {"density": 40}},
+    ]
+
+
+def test_a_composer_without_room_is_told_later_where_the_knobs_stand_then() -> None:
+    composer = FakeComposer(room=False)
+    piano = part(composer)
+    piano.turn({"temperature": 0.8})
+    piano.turn({"temperature": 0.7})
+    composer.room = True
+    piano.forgive()
+    piano.forgive()
+    assert told(composer) == [{"settings": {"temperature": 0.7}}]
+
+
+def test_a_successor_begins_with_the_settings_as_they_stand() -> None:
+    first, second = FakeComposer(), FakeComposer()
+    piano = part(first)
+    piano.turn({"temperature": 0.8})
+    piano.succeed(cast(Any, second), Arrivals())
+    piano.forgive()
+    assert second.orders["settings"]["temperature"] == 0.8
+    assert told(second) == []
 
 
 def test_what_another_part_plays_is_heard_but_not_how_its_instrument_is_set() -> None:
