@@ -25,8 +25,12 @@ from realtime.settings import Settings
 from realtime.terminal import begun, live_line, log
 
 REHEARSAL = "none"
-DEFAULT_PORT = "Composer"
+DEFAULT_PORT, DEFAULT_CLOCK_PORT = "Composer", "Composer Clock"
 MAX_S = 1e9  # 30 years; clocks count nanoseconds in 64 bits
+
+
+class Sync(enum.StrEnum):
+    CLOCK = "clock"
 
 
 class OnPortLoss(enum.StrEnum):
@@ -102,6 +106,26 @@ def _composerd(
     rng: Rng = None,
     channel: Channel = 1,
     program: Program = None,
+    sync: Annotated[
+        Sync | None,
+        typer.Option(
+            help="Follow a MIDI clock: play from Start to Stop, in its tempo, with 120 bpm as the"
+            " model's own."
+        ),
+    ] = None,
+    clock_input: Annotated[
+        str | None,
+        typer.Option(
+            help="Port that the clock comes on. Default: --input, else a new virtual"
+            f" '{DEFAULT_CLOCK_PORT}'."
+        ),
+    ] = None,
+    send_clock: Annotated[
+        float | None,
+        typer.Option(
+            help="Send a MIDI clock of so many beats a minute, and play in it.", min=20, max=400
+        ),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0, max=MAX_S)
     ] = None,
@@ -161,6 +185,7 @@ def _composerd(
             "input": input_,
             "api": api,
             "max_note_s": max_note,
+            **_clock_orders(input_, sync, clock_input, send_clock),
         },
         parts=[
             PartOrders(
@@ -172,6 +197,7 @@ def _composerd(
                     channel=channel,
                     program=program,
                     settings=Settings(**knobs),
+                    sync=bool(sync or send_clock),
                 )
             )
         ],
@@ -193,6 +219,8 @@ def _composerd(
     daemon = Daemon(orders, start_ns, live_line, log)
     daemon.start()
     log(begun(daemon.greeting))
+    if knobs["grid"] != "off" and not (sync or send_clock):
+        log("a grid needs beats, or pulls nothing: --sync clock, or --send-clock with a tempo")
     try:
         with desk.answering(daemon.status, log):
             daemon.run()
@@ -265,6 +293,19 @@ def _composer_orders(
         "settings": asdict(settings),
         **others,
     }
+
+
+def _clock_orders(
+    keyboard: str | None, sync: Sync | None, clock_input: str | None, send_clock: float | None
+) -> dict[str, Any]:
+    """As `realtime.player` reads them."""
+    if sync and send_clock:
+        raise SettingsError("give --sync, to follow a clock, or --send-clock, to send one")
+    if clock_input and not sync:
+        raise SettingsError("--clock-input is the port for --sync clock: give that too")
+    if sync and not keyboard:
+        clock_input = clock_input or DEFAULT_CLOCK_PORT
+    return {"sync": sync is not None, "clock_input": clock_input, "send_clock": send_clock}
 
 
 def _list_ports(api: str | None, as_json: bool) -> None:

@@ -13,11 +13,12 @@ The first line down is the orders:
     program         0..127, or null
     epoch           of the first records, above all that the player has seen; 0 when left out
     past            what a composer before this one heard, [[at_ns, message in hex], ...]; or not
+    sync            whether to play only while a song is on, in its tempo
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
-DEAF, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH and PONG. It ends when its stdin does. An
-ORDER says {"settings": {those that change}}.
+DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH and PONG. It ends when its stdin does.
+An ORDER says {"settings": {those that change}}.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from core.errors import ComposerError
 from core.events import Event
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
+from realtime.follower import Follower
 from realtime.past import recall
 from realtime.performer import Performer
 from realtime.plain import engine_for
@@ -125,6 +127,7 @@ def _compose() -> None:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
         wire.greet(up, {"model": str(_model(orders))})
+        song = Follower(plays) if orders.get("sync") else None
 
         def send(record: Record) -> None:
             up.write(wire.pack(record))
@@ -132,8 +135,11 @@ def _compose() -> None:
         orders_since = Pieces()
         gc.collect()
         gc.freeze()
+        if song:
+            for record in song.begin(clock.now_ns()):
+                send(record)
         while True:
-            _listen(plays, clock, inbox, orders_since, send)
+            _listen(plays, song, clock, inbox, orders_since, send)
             for record in plays.plan(clock.now_ns()):
                 send(record)
                 if clock.wait_until(0):  # the human comes first
@@ -142,6 +148,7 @@ def _compose() -> None:
 
 def _listen(
     plays: Performer,
+    song: Follower | None,
     clock: RealClock,
     inbox: Inbox,
     orders: Pieces,
@@ -154,6 +161,9 @@ def _listen(
     for record in inbox.read():
         if record.kind is Kind.HEARD:
             for answer in plays.heard(record.at_ns, record.message):
+                send(answer)
+        elif record.kind is Kind.CLOCK and song:
+            for answer in song.heard(record):
                 send(answer)
         elif record.kind is Kind.DEAF:
             plays.human_gone(clock.now_ns())

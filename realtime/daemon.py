@@ -26,6 +26,7 @@ from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
+from realtime.song import Song
 from realtime.wire import Kind, Record, hush, is_release, note_on
 
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
@@ -73,6 +74,7 @@ class Daemon:
         self._possible = Ledger()  # with what it was told to play and has not told of yet
         self._lost = False  # the output port: the player waits for it
         self._deaths = Deaths()  # of the player
+        self._song = Song()
         self._recording: Recording | None = None
         self.report = Report(start_ns)
         self.greeting: dict[str, Any] = {}
@@ -150,6 +152,7 @@ class Daemon:
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
             "mode": "call and response" if self.greeting["input"] else "free",
             "waiting_for_port": self._lost,
+            "clock": self._song.stats(self._clock.now_ns()),
             **self._stats(),
             "pids": {"daemon": os.getpid(), PLAYER: self._player.process.pid, **pids},
         }
@@ -229,6 +232,9 @@ class Daemon:
         elif record.kind is Kind.UNHEARD:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
+            self._tell_all(record)
+        elif record.kind is Kind.CLOCK:
+            self._song.heard(record)
             self._tell_all(record)
         elif record.kind is Kind.LOST:
             self._lose()
@@ -314,6 +320,8 @@ class Daemon:
             if not self._lost:
                 self._tell(self._player, hush(part.channel, part.epoch + 1))
             part.succeed(Child("realtime.composer"), self._inbox)
+            for told in self._song.so_far():
+                self._tell(part.composer, told)
             if self._lost:
                 self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
         else:
@@ -331,7 +339,8 @@ class Daemon:
             self._tell(self._player, hush(part.channel, part.epoch + 1))
 
     def _successor_orders(self) -> dict[str, Any]:
-        return self._player_orders() | {"sounding": self._possible.sounding}
+        last = {"sounding": self._possible.sounding, "song": self._song.last_tick()}
+        return self._player_orders() | last
 
     def _player_orders(self) -> dict[str, Any]:
         return self._orders.player | {"controllers": [*self._orders.controls]}

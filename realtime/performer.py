@@ -17,6 +17,8 @@ from core.events import Event
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.engine import Engine, Snapshot
 from realtime.form import Form
+from realtime.grid import Grid
+from realtime.pacing import Pacing
 from realtime.sampler import sample
 from realtime.settings import Settings, within
 from realtime.wire import (
@@ -38,6 +40,7 @@ LONGEST_NS = 20 * NS_PER_S  # a network forgets: no note of the machine sounds l
 FADE_NS = 200 * NS_PER_MS  # how long the last notes of a piece sound
 BREATH_NS = 2 * NS_PER_S  # between two pieces
 BEHIND_NS = 50 * NS_PER_MS  # later than this, the music goes on from now instead of catching up
+JUST_NOW_NS = 20 * NS_PER_MS  # a line of the grid so long ago is not missed yet
 
 _ALL_SOUND_OFF = 120
 
@@ -49,6 +52,14 @@ class _Moment(NamedTuple):
     state: Snapshot
     struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
     age: int  # events since the piece began
+
+
+class _Choice(NamedTuple):
+    """The next event: so long after the last one, or at a moment."""
+
+    token: Token
+    delta_s: float | None = None
+    due_ns: int = 0
 
 
 class Performer:
@@ -94,31 +105,36 @@ class Performer:
         within("velocity scale", velocity_scale, 0.1, 4)
         self._engine = engine
         self._codec = codec
-        self.settings = settings  # may change between events
+        self.pacing = Pacing(tempo_scale)  # its beats may change at any time
+        self.settings = settings
         self._rng = rng
         self._channel = channel
         self._program = program
-        self._tempo_scale = tempo_scale
         self._velocity_scale = velocity_scale
         self._horizon_ns = horizon_ns
         self._patience_ns = patience_ns
         self._epoch = epoch
-        # What is not 0 stays so: only bin 0 may be 'at once'.
-        self._deltas_ns = [
-            max(round(value_s / tempo_scale * NS_PER_S), int(value_s > 0))
-            for value_s in codec.values_s
-        ]
         # After the last event that has sounded, and after each one written ahead since.
         self._moments = deque([_Moment(start_ns, engine.snapshot(), {}, 0)])
-        self._next: tuple[int, Token] | None = None  # chosen, but beyond the horizon
+        self._next: _Choice | None = None  # beyond the horizon
         self._form = Form(rng)
         # What sounds is released: then comes the first part again, or another piece.
         self._ending = False
         self._listening = False
-        self._paused = paused
+        self._paused = {"port"} if paused else set()  # why
         self._keys: set[int] = set()  # notes whose key the human holds
         self._pedal = False
         self._held: set[int] = set()  # notes that the human lets sound, by key or pedal
+
+    @property
+    def settings(self) -> Settings:
+        """May change between events."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+        self.pacing.grid = Grid.of(settings)
 
     @property
     def wake_ns(self) -> int | None:
@@ -127,7 +143,7 @@ class Performer:
             return None
         if self._held:
             return self._moments[-1].at_ns + STUCK_NS
-        due_ns = self._next[0] if self._next else self._moments[-1].at_ns
+        due_ns = self._played_ns(self._next) if self._next else self._moments[-1].at_ns
         if self._listening:
             due_ns += self._patience_ns
         return due_ns - self._horizon_ns
@@ -149,12 +165,32 @@ class Performer:
             if self._next is None:
                 self._next = self._choose()
                 continue
-            due_ns, token = self._next
-            if now_ns - due_ns > BEHIND_NS:
-                due_ns = now_ns
+            due_ns, token = self._place(self._next, now_ns)
             self._next = None
             self._hear(due_ns, token)
             yield Record(Kind.PLAY, self._message(token), due_ns=due_ns, epoch=self._epoch)
+
+    def _due_ns(self, choice: _Choice) -> int:
+        """When it would be due without a grid."""
+        if choice.delta_s is None:
+            return choice.due_ns
+        return self.pacing.later_ns(self._moments[-1].at_ns, choice.delta_s)
+
+    def _played_ns(self, choice: _Choice) -> int:
+        last = self._moments[-1]
+        struck_ns = None if choice.token.velocity else last.struck_ns.get(choice.token.note)
+        return self.pacing.played_ns(self._due_ns(choice), last.at_ns, struck_ns)
+
+    def _place(self, choice: _Choice, now_ns: int) -> tuple[int, Token]:
+        """When it is played at last, and what the model hears of it."""
+        token, due_ns, played_ns = choice.token, self._due_ns(choice), self._played_ns(choice)
+        if now_ns - played_ns > BEHIND_NS:
+            due_ns = now_ns
+            played_ns = self.pacing.played_ns(due_ns, now_ns - JUST_NOW_NS)
+        if self.pacing.pulls:
+            token = self._token(played_ns, token.note, token.velocity)
+        self.pacing.place(due_ns, played_ns)
+        return played_ns, token
 
     def heard(self, at_ns: int, message: bytes) -> list[Record]:
         """The human did this at `at_ns`. From their first note on the machine is silent."""
@@ -177,14 +213,18 @@ class Performer:
         self._pedal = False
         self._human_releases(at_ns)
 
-    def pause(self, at_ns: int) -> list[Record]:
+    def pause(self, at_ns: int, why: str = "port") -> list[Record]:
         """Write no more until `resume`; what was written for later than `at_ns` has never been."""
-        self._paused = True
-        return [] if self._listening else [self._hush(at_ns)]
+        paused, self._paused = self._paused, self._paused | {why}
+        if paused or self._listening:
+            return []
+        records = [self._hush(at_ns)]
+        self._listening = False  # nobody else plays
+        return records
 
-    def resume(self) -> None:
-        """Go on from where the music stood."""
-        self._paused = False
+    def resume(self, why: str = "port") -> None:
+        """Go on from where the music stood, unless it is paused for another reason too."""
+        self._paused.discard(why)
 
     def _human_strikes(self, at_ns: int, note: int, velocity: int) -> list[Record]:
         records = []
@@ -241,11 +281,11 @@ class Performer:
 
     def _token(self, at_ns: int, note: int, velocity: int) -> Token:
         """An event at a time that is not the model's choice."""
-        delta_s = (at_ns - self._moments[-1].at_ns) / NS_PER_S * self._tempo_scale
+        delta_s = self.pacing.seconds(self._moments[-1].at_ns, at_ns)
         return self._codec.encode(Event(delta_s, note + self._codec.lowest_pitch, velocity))
 
-    def _choose(self) -> tuple[int, Token]:
-        """The machine's next event, and when it is due."""
+    def _choose(self) -> _Choice:
+        """The machine's next event."""
         now_ns, _, struck_ns, age = self._moments[-1]
         # A state carried further than in any training drifts, until notes are struck and hardly
         # one released. So the stream is one of pieces, as what the model learned from was.
@@ -259,7 +299,7 @@ class Performer:
             return self._end()
         again = form.repeat()
         if again is not None:
-            return now_ns + self._deltas_ns[again.time_bin], again
+            return self._after(again)
         due_ns = time_bin = None
         if self._listening:
             # The human is done: the answer comes now, and the model knows how long it took.
@@ -276,31 +316,34 @@ class Performer:
             held=self._held,
             time_bin=time_bin,
         )
-        if due_ns is None:
-            due_ns = now_ns + self._deltas_ns[token.time_bin]
+        choice = self._after(token) if due_ns is None else _Choice(token, due_ns=due_ns)
         oldest = next(iter(struck_ns), None)
-        if oldest is not None and struck_ns[oldest] + LONGEST_NS < due_ns:
-            due_ns = max(struck_ns[oldest] + LONGEST_NS, now_ns)
-            token = self._token(due_ns, oldest, 0)
-        form.keep(token)
-        return due_ns, token
+        if oldest is not None and struck_ns[oldest] + LONGEST_NS < self._due_ns(choice):
+            choice = self._release_at(max(struck_ns[oldest] + LONGEST_NS, now_ns), oldest)
+        form.keep(choice.token)
+        return choice
 
-    def _end(self) -> tuple[int, Token]:
+    def _after(self, token: Token) -> _Choice:
+        """When the model wants it."""
+        return _Choice(token, delta_s=self._codec.values_s[token.time_bin])
+
+    def _release_at(self, due_ns: int, note: int) -> _Choice:
+        return _Choice(self._token(due_ns, note, 0), due_ns=due_ns)
+
+    def _end(self) -> _Choice:
         """Release what sounds, all of it together; then comes what the form says."""
         now_ns, _, struck_ns, _ = self._moments[-1]
         if struck_ns:
             oldest, newest_ns = next(iter(struck_ns)), max(struck_ns.values())
             due_ns = min(newest_ns + FADE_NS, struck_ns[oldest] + LONGEST_NS)
-            due_ns = max(due_ns, now_ns)
-            return due_ns, self._token(due_ns, oldest, 0)
+            return self._release_at(max(due_ns, now_ns), oldest)
         if self._form.part_ends(0):
-            again = self._form.play_again()
-            return now_ns + self._deltas_ns[again.time_bin], again
+            return self._after(self._form.play_again())
         self._form.begin()
         self._engine.reset()
         token = sample(self._engine, self._codec, self.settings, self._rng, held=self._held)
         self._form.keep(token)
-        return now_ns + BREATH_NS, token
+        return _Choice(token, due_ns=now_ns + BREATH_NS)
 
     def _message(self, token: Token) -> bytes:
         pitch = token.note + self._codec.lowest_pitch

@@ -1,0 +1,227 @@
+"""composerd in time with others: a foreign clock, driven by JACK's transport, and foreign ears."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+
+RATE = 48_000  # frames a second, of JACK
+
+Composerd = Callable[..., subprocess.Popen[str]]
+Heard = list[tuple[float, bytes]]  # (s by JACK's own clock, message)
+
+
+@pytest.fixture
+def composerd() -> Iterator[Composerd]:
+    """Start composerd with these arguments, and wait until it is there; it ends with the test."""
+    started = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "realtime.cli", "--api", "jack", *map(str, arguments)]
+        daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        started.append(daemon)
+        assert daemon.stderr
+        assert any("playing to" in line for line in daemon.stderr)
+        return daemon
+
+    yield start
+    for daemon in started:
+        daemon.kill()
+        daemon.communicate()
+
+
+class Sequencer:
+    """A foreign one: jack_midi_clock, and JACK's transport with a master of its tempo."""
+
+    def __init__(self, jack, ear: str) -> None:
+        for program in ("jack_midi_clock", "jack_transport"):
+            if shutil.which(program) is None:
+                pytest.fail(f"no {program} here: install jack-midi-clock and jackd2", pytrace=False)
+        self._clock = subprocess.Popen(["jack_midi_clock", "-d", "0"], stdout=subprocess.DEVNULL)
+        self._transport = subprocess.Popen(
+            ["jack_transport"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.does("master", "tempo 100", "stop", "locate 0")
+        jack.connect("jack_midi_clock:mclk_out", ear)
+
+    def does(self, *commands: str) -> None:
+        pipe = cast(IO[str], self._transport.stdin)
+        pipe.write("".join(f"{command}\n" for command in commands))
+        pipe.flush()
+
+    def close(self) -> None:
+        self._transport.communicate("stop\nrelease\nexit\n")
+        self._clock.send_signal(signal.SIGINT)
+        self._clock.wait()
+
+
+class Ear:
+    """A foreign program that hears clock and notes on one port."""
+
+    port = "ear:input"
+
+    def __init__(self, jack) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close
+        self._process = subprocess.Popen(["jack_midi_dump", "-a", "ear"], stdout=self._said)
+        jack.wait_for(self.port)
+
+    def heard(self) -> Heard:
+        self._process.terminate()
+        self._process.wait()
+        self._said.seek(0)
+        # '  23488: 90 3c 50 note on  (channel  0): ...', where 23488 counts frames
+        lines = re.findall(r"^\s*(\d+):((?: [0-9a-f]{2})+)", self._said.read(), re.MULTILINE)
+        return [(int(frame) / RATE, bytes.fromhex(message)) for frame, message in lines]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+
+@pytest.fixture
+def ear(jack) -> Iterator[Ear]:
+    with closing(Ear(jack)) as ear:
+        yield ear
+
+
+@pytest.fixture
+def sequencer(jack, ear) -> Iterator[Sequencer]:
+    with closing(Sequencer(jack, ear.port)) as sequencer:
+        yield sequencer
+
+
+def is_onset(message: bytes) -> bool:
+    return message[0] >> 4 == 9 and message[2] > 0
+
+
+def onsets(heard: Heard) -> list[float]:
+    return [at_s for at_s, message in heard if is_onset(message)]
+
+
+def moments(heard: Heard, status: int) -> list[float]:
+    return [at_s for at_s, message in heard if message[0] == status]
+
+
+def sounding(heard: Heard, at_s: float) -> set[int]:
+    pitches: set[int] = set()
+    for moment_s, message in heard:
+        if moment_s <= at_s and message[0] >> 4 in (8, 9):
+            (pitches.add if is_onset(message) else pitches.discard)(message[1])
+    return pitches
+
+
+def test_it_plays_from_start_to_stop_of_a_foreign_clock_and_again(
+    composerd: Composerd, sequencer: Sequencer, ear: Ear
+) -> None:
+    composerd("--port", "ear", "--sync", "clock", "--clock-input", "jack_midi_clock", "--rng", 1)
+    time.sleep(0.5)
+    for seconds, command in [(1.5, "play"), (0.5, "stop"), (1.5, "play"), (0.5, "stop")]:
+        sequencer.does("tempo 120", command)
+        time.sleep(seconds)
+    heard = ear.heard()
+    begins = [*moments(heard, 0xFA), *moments(heard, 0xFB)]
+    ends = moments(heard, 0xFC)
+    assert len(begins) == len(ends) == 2
+    for begin_s, end_s in zip(sorted(begins), ends, strict=True):
+        assert [at_s for at_s in onsets(heard) if begin_s < at_s < end_s]
+        assert not sounding(heard, at_s=end_s + 0.3)
+    for at_s in onsets(heard):
+        # What was on its way at Stop may leave in the next periods of JACK.
+        assert any(
+            begin_s < at_s < end_s + 0.1
+            for begin_s, end_s in zip(sorted(begins), ends, strict=True)
+        )
+
+
+def test_notes_are_on_a_coarse_grid_of_a_foreign_clock_through_a_change_of_tempo(
+    composerd: Composerd, sequencer: Sequencer, ear: Ear
+) -> None:
+    composerd(
+        *("--port", "ear", "--sync", "clock", "--clock-input", "jack_midi_clock", "--rng", 1),
+        *("--grid", "1/4", "--tempo-scale", 2),
+    )
+    sequencer.does("play")
+    time.sleep(2.5)
+    sequencer.does("tempo 150")
+    time.sleep(2.5)
+    sequencer.does("stop")
+    heard = ear.heard()
+    ticks = moments(heard, 0xF8)
+    struck = [at_s for at_s in onsets(heard) if ticks[0] <= at_s <= ticks[-1]]
+    assert len(struck) >= 5
+    # In ticks after the nearest quarter note. JACK's periods are as long as a tick here.
+    off = [(sum(tick <= at_s for tick in ticks) + 11) % 24 - 12 for at_s in struck]
+    assert sum(abs(ticks_off) <= 4 for ticks_off in off) >= 0.9 * len(off)
+
+
+def test_a_composer_that_is_started_again_knows_that_the_song_is_on(
+    composerd: Composerd, sequencer: Sequencer, ear: Ear
+) -> None:
+    daemon = composerd(
+        *("--port", "ear", "--sync", "clock", "--clock-input", "jack_midi_clock", "--rng", 1)
+    )
+    sequencer.does("tempo 120", "play")
+    time.sleep(1)
+    children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    for pid in children:
+        if "realtime.composer" in Path(f"/proc/{pid}/cmdline").read_text():
+            subprocess.run(["kill", "-9", pid], check=True)
+    time.sleep(2.5)
+    heard = ear.heard()
+    last_s = moments(heard, 0xF8)[-1]
+    assert [at_s for at_s in onsets(heard) if at_s > last_s - 1]
+
+
+def test_it_sends_a_clock_that_a_foreign_program_reads_and_plays_in_it(
+    composerd: Composerd, jack, tmp_path: Path
+) -> None:
+    if shutil.which("jack_mclk_dump") is None:
+        pytest.fail("no jack_mclk_dump here: install jack-midi-clock", pytrace=False)
+    stats, read = tmp_path / "stats.json", tmp_path / "read"
+    with read.open("w") as out:
+        reader = subprocess.Popen(["jack_mclk_dump", "-n"], stdout=out)
+        jack.wait_for("jack_mclk_dump:mclk_in")
+        daemon = composerd("--port", "mclk_in", "--send-clock", 150, "--stats", stats, "--rng", 1)
+        time.sleep(3)
+        daemon.send_signal(signal.SIGINT)
+        daemon.wait()
+        time.sleep(0.2)
+        reader.send_signal(signal.SIGINT)
+        reader.wait()
+    said = read.read_text()
+    assert said.index("start") < said.index("CLK") < said.index("stop")
+    frames = [int(frame) for frame in re.findall(r"CLK.*@\s*(\d+)", said)]
+    bpm = 60 * RATE / 24 * (len(frames) - 1) / (frames[-1] - frames[0])
+    assert bpm == pytest.approx(150, rel=0.02)
+    assert json.loads(stats.read_text())["onsets"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--clock-input", "Clock"], "give that too"),
+        (["--sync", "clock", "--send-clock", "120"], "give --sync, to follow a clock"),
+    ],
+)
+def test_what_makes_no_sense_together_is_said(arguments: list[str], complaint: str) -> None:
+    command = [sys.executable, "-m", "realtime.cli", "--port", "none", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert complaint in done.stderr
