@@ -5,24 +5,35 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any, NamedTuple, cast
 
 from core.errors import ComposerError, PortError
 from realtime import wire
+from realtime.control import Wish
 from realtime.wire import Outbox, Record
 
 ROOM = 4096  # records that wait to be read
 STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
 
 
+class Wanted(NamedTuple):
+    """The musician, or a program of theirs, wants something of a part, or of all."""
+
+    part: str | None
+    wish: Wish
+    answer: Callable[[str], None]  # is told a word on what could not be
+
+
 class Arrival(NamedTuple):
-    """What a child said; nothing at its end. From no child: the musician wants to stop."""
+    """What a child said; nothing at its end. From no child: what the musician wants, or to stop."""
 
     child: Child | None
     record: Record | None = None
     greeting: dict[str, Any] | None = None
+    wanted: Wanted | None = None
 
 
 class Arrivals:
@@ -39,6 +50,10 @@ class Arrivals:
     def stop(self) -> None:
         """The musician wants to stop. Never waits: a signal handler may call this."""
         self._queue.put(Arrival(None))
+
+    def want(self, part: str | None, wish: Wish, answer: Callable[[str], None]) -> None:
+        """Never waits, so that a signal handler may call this."""
+        self._queue.put(Arrival(None, wanted=Wanted(part, wish, answer)))
 
     def get(self, timeout_s: float) -> Arrival:
         """Raises queue.Empty when nothing came in time."""

@@ -16,9 +16,9 @@ import typer
 from core.errors import ComposerError, SettingsError
 from realtime import ports, service
 from realtime.clock import NS_PER_S, RealClock
-from realtime.control import CONTROLS
+from realtime.config import default_path
 from realtime.daemon import Daemon, Orders
-from realtime.options import with_knobs
+from realtime.options import INSTEAD_PANEL, as_file, from_file, with_knobs
 from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.settings import Settings
@@ -60,6 +60,11 @@ def _run(app: typer.Typer, program: str) -> None:
         sys.exit(f"{program}: {error}")
 
 
+def _from_file(context: typer.Context, path: Path | None) -> Path | None:
+    context.obj = from_file(context, path)
+    return path
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"live-composer {version('live-composer')}")
@@ -82,13 +87,21 @@ Program = Annotated[
     int | None, typer.Option(help="Sound to ask for first (General MIDI, 1..128).", min=1, max=128)
 ]
 Version = Annotated[
-    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
+    bool,
+    typer.Option(
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help="Show and exit.",
+        rich_help_panel=INSTEAD_PANEL,
+    ),
 ]
 
 
 @daemon_app.command()
 @with_knobs
 def _composerd(
+    context: typer.Context,
     port: Annotated[
         str | None,
         typer.Option(
@@ -144,23 +157,82 @@ def _composerd(
     on_port_loss: Annotated[
         OnPortLoss, typer.Option(help="When the output port goes: wait until it is back, or exit.")
     ] = OnPortLoss.WAIT,
+    osc: Annotated[
+        str | None,
+        typer.Option(
+            help="Let programs on this machine turn the knobs by OSC, at this PORT;"
+            " with HOST:PORT, whoever reaches that address.",
+            metavar="PORT",
+        ),
+    ] = None,
+    osc_to: Annotated[
+        str | None,
+        typer.Option(help="Send what is played by OSC, for visuals.", metavar="HOST:PORT"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of options (TOML). Default: composerd.toml in the folder for such files.",
+            callback=_from_file,
+            is_eager=True,
+            rich_help_panel=INSTEAD_PANEL,
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print these options as such a file, and exit.",
+            rich_help_panel=INSTEAD_PANEL,
+        ),
+    ] = False,
+    learn: Annotated[
+        str | None,
+        typer.Option(
+            help="Wait until a controller of --input moves: it turns this knob from now on.",
+            metavar="KNOB",
+            rich_help_panel=INSTEAD_PANEL,
+        ),
+    ] = None,
     list_ports: Annotated[
-        bool, typer.Option("--list-ports", help="Show the MIDI ports there are, and exit.")
+        bool,
+        typer.Option(
+            "--list-ports",
+            help="Show the MIDI ports there are, and exit.",
+            rich_help_panel=INSTEAD_PANEL,
+        ),
     ] = False,
     status: Annotated[
-        bool, typer.Option("--status", help="Ask the composerd that runs how it is, and exit.")
+        bool,
+        typer.Option(
+            "--status",
+            help="Ask the composerd that runs how it is, and exit.",
+            rich_help_panel=INSTEAD_PANEL,
+        ),
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Say whether it would play here, how well, and exit.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Say whether it would play here, how well, and exit.",
+            rich_help_panel=INSTEAD_PANEL,
+        ),
     ] = False,
     install_service: Annotated[
         bool,
         typer.Option(
-            "--install-service", help="Have systemd or launchd play so, from each login on."
+            "--install-service",
+            help="Have systemd or launchd play so, from each login on.",
+            rich_help_panel=INSTEAD_PANEL,
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="With --list-ports or --status: as JSON.")
+        bool,
+        typer.Option(
+            "--json",
+            help="With --list-ports or --status: as JSON.",
+            rich_help_panel=INSTEAD_PANEL,
+        ),
     ] = False,
     _: Version = False,
     **knobs: Any,
@@ -177,6 +249,12 @@ def _composerd(
         return
     if status:
         _show_status(port, as_json)
+        return
+    if print_config:
+        typer.echo(as_file(context, context.obj), nl=False)
+        return
+    if learn:
+        _learn(learn, config or default_path(), input_, api)
         return
     orders = Orders(
         player={
@@ -201,7 +279,10 @@ def _composerd(
                 )
             )
         ],
-        controls=CONTROLS,
+        controls=context.obj.controls,
+        presets=context.obj.presets,
+        osc=_osc_address(osc),
+        osc_to=_osc_address(osc_to),
         duration_s=duration,
         record=_writable(record),
         stats=_writable(stats),
@@ -317,6 +398,25 @@ def _list_ports(api: str | None, as_json: bool) -> None:
         typer.echo(f"{direction}:")
         for name in names or ["(none)"]:
             typer.echo(f"  {name}")
+
+
+def _osc_address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    from realtime.osc import address
+
+    return address(text)
+
+
+def _learn(knob: str, path: Path, keyboard: str | None, api: str | None) -> None:
+    from realtime import learn
+
+    knob = learn.knob_named(knob)
+    if keyboard is None:
+        raise SettingsError("name the keyboard whose controller is to be learned with --input")
+    log(f"move the controller of {keyboard} that is to turn {knob}")
+    row = learn.bind(path, learn.next_moved(keyboard, api), knob)
+    log(f"{path} now says: {row}")
 
 
 def _show_status(port: str | None, as_json: bool) -> None:

@@ -16,7 +16,8 @@ from core.errors import SettingsError
 from realtime.settings import CHOICES, KNOBS, Settings
 
 Wish = Mapping[str, object]  # of a setting, or an action, by name
-ACTIONS = ("surprise", "model")  # a nudge (True); the path of another checkpoint
+# A nudge (True), the path of another checkpoint, the number of a preset from 1.
+ACTIONS = ("surprise", "model", "preset")
 DEFAULTS = Settings()
 
 
@@ -63,8 +64,7 @@ def changed(settings: Settings, wish: Wish) -> Changed:
     words = []
     for name, value in wish.items():
         try:
-            field = f"{name}_s" if f"{name}_s" in KNOBS else name  # patience is in seconds
-            fields[field], word = _nearest(field, value)
+            fields[setting(name)], word = _nearest(setting(name), value)
         except SettingsError as error:
             word = str(error)
         words += [word] if word else []
@@ -72,6 +72,16 @@ def changed(settings: Settings, wish: Wish) -> Changed:
         return Changed(replace(settings, **fields), tuple(words))
     except SettingsError as error:  # each is in its range, but not together
         return Changed(settings, (*words, str(error)))
+
+
+def setting(name: str) -> str:
+    """The setting that a musician calls so.
+
+    >>> setting("top-p"), setting("patience")
+    ('top_p', 'patience_s')
+    """
+    name = name.replace("-", "_")
+    return f"{name}_s" if f"{name}_s" in KNOBS else name
 
 
 def _nearest(name: str, value: object) -> tuple[object, str | None]:
@@ -113,6 +123,18 @@ def of_controller(controls: Mapping[int, Control], message: bytes) -> tuple[str 
     value = message[2]
     if knob in CHOICES:
         return part, {knob: CHOICES[knob][value * len(CHOICES[knob]) // 128]}
-    if knob in ACTIONS:
+    if knob == "surprise":
         return part, {knob: True} if value >= 64 else {}
     return part, {knob: low + (high - low) * value / 127}
+
+
+def of_preset(presets: Mapping[int, Wish], number: object) -> Wish:
+    """What preset `number`, from 1, asks for.
+
+    Raises:
+        SettingsError: there is none of this number.
+    """
+    if isinstance(number, int) and number - 1 in presets:
+        return presets[number - 1]
+    there = ", ".join(str(program + 1) for program in sorted(presets)) or "none"
+    raise SettingsError(f"there is no preset {_said(number)}; there is {there}")

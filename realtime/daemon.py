@@ -14,13 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.errors import ComposerError, MidiFileError, PortError
+from core.errors import ComposerError, MidiFileError, PortError, SettingsError
 from realtime import systemd
+from realtime.allowance import Allowance
 from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
-from realtime.control import Control, Wish, of_controller
+from realtime.control import Control, Wish, of_controller, of_preset
 from realtime.ledger import Ledger
 from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
@@ -29,8 +30,12 @@ from realtime.report import Report, write_stats
 from realtime.song import Song
 from realtime.wire import Kind, Record, hush, is_release, note_on
 
+if TYPE_CHECKING:
+    from realtime.osc import Address, Osc
+
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
+WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
 PLAYER, HUMAN = "player", "human"  # no part is called so
 
@@ -42,6 +47,9 @@ class Orders:
     player: dict[str, Any]  # see realtime.player
     parts: Sequence[PartOrders]
     controls: Mapping[int, Control] = field(default_factory=dict)  # by controller, of the keyboard
+    presets: Mapping[int, Wish] = field(default_factory=dict)  # by program change, of the keyboard
+    osc: Address | None = None  # listen there
+    osc_to: Address | None = None  # send there what is played
     duration_s: float | None = None
     record: Path | None = None  # write here what was played, by whom
     stats: Path | None = None
@@ -76,6 +84,8 @@ class Daemon:
         self._deaths = Deaths()  # of the player
         self._song = Song()
         self._recording: Recording | None = None
+        self._osc: Osc | None = None
+        self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
         self.report = Report(start_ns)
         self.greeting: dict[str, Any] = {}
 
@@ -101,6 +111,8 @@ class Daemon:
                 names = [HUMAN] if self.greeting["input"] else []
                 names += [part.name for part in self._parts]
                 self._recording = Recording(self._orders.record, names)
+            if self._orders.osc or self._orders.osc_to:
+                self._listen_to_osc()
             self._began_ns = self._clock.now_ns()
             if together:
                 self._tell_all(Record(Kind.RESUME))
@@ -109,6 +121,12 @@ class Daemon:
                 part.composer.close()
             self._player.close()
             raise
+
+    def _listen_to_osc(self) -> None:
+        # Not at the top: most do without.
+        from realtime.osc import Osc
+
+        self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
 
     def run(self) -> None:
         """Play until the musician or the duration ends it; then nothing is left sounding.
@@ -129,9 +147,12 @@ class Daemon:
                     wake_ns = line_ns if end_ns is None else min(line_ns, end_ns)
                     with suppress(Empty):
                         arrival = self._inbox.get(max(0, wake_ns - now_ns) / NS_PER_S)
-                        if arrival.child is None:
+                        if arrival.wanted:
+                            self._turn(*arrival.wanted)
+                        elif arrival.child is None:
                             break
-                        self._handle(arrival)
+                        else:
+                            self._handle(arrival)
                     now_ns = self._clock.now_ns()
                     if now_ns >= line_ns:
                         line_ns = now_ns + LINE_EVERY_NS
@@ -190,7 +211,7 @@ class Daemon:
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
     def _handle(self, arrival: Arrival) -> None:
-        child, record, greeting = arrival
+        child, record, greeting, _ = arrival
         part = next((part for part in self._parts if part.composer is child), None)
         if child is None or (part is None and child is not self._player):
             return  # one that has been replaced
@@ -241,20 +262,42 @@ class Daemon:
 
     def _heard(self, record: Record) -> None:
         """The human plays, or turns a knob."""
-        if record.message[0] & 0xF0 == 0xB0 and record.message[1] in self._orders.controls:
+        kind, number = record.message[0] & 0xF0, record.message[1]
+        if kind == 0xB0 and number in self._orders.controls:
             self._turn(*of_controller(self._orders.controls, record.message))
+            return
+        if kind == 0xC0:
+            self._turn(None, {"preset": number + 1})
             return
         # All of them hear it; an onset counts once.
         self.report.unheard += max(part.heard(record) for part in self._parts)
         if self._recording:
             self._recording.add(HUMAN, record.at_ns, record.message)
+        if self._osc:
+            self._osc.played(record.message, None)
 
-    def _turn(self, name: str | None, wish: Wish) -> None:
+    def _turn(
+        self, name: str | None, wish: Wish, answer: Callable[[str], None] = lambda _: None
+    ) -> None:
         """What this part, or all of them, are to do from now on."""
-        for part in self._parts:
-            if name in (None, part.name):
-                for word in part.turn(wish):
-                    self._log(word)
+        try:
+            words = self._turned(name, wish)
+        except SettingsError as error:
+            words = [str(error)]
+        for word in dict.fromkeys(words):  # several parts say the same
+            answer(word)
+            if self._words.pays(1, self._clock.now_ns()):
+                self._log(word)
+
+    def _turned(self, name: str | None, wish: Wish) -> list[str]:
+        """Words on what could not be. Raises SettingsError: there is no such part or preset."""
+        parts = [part for part in self._parts if name in (None, part.name)]
+        if not parts:
+            names = ", ".join(part.name for part in self._parts)
+            raise SettingsError(f"there is no part {name!a}; there is {names}")
+        if "preset" in wish:
+            wish = {**wish, **of_preset(self._orders.presets, wish["preset"])}
+        return [word for part in parts for word in part.turn(wish)]
 
     def _tell(self, child: Child, record: Record) -> None:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
@@ -343,7 +386,10 @@ class Daemon:
         return self._player_orders() | last
 
     def _player_orders(self) -> dict[str, Any]:
-        return self._orders.player | {"controllers": [*self._orders.controls]}
+        return self._orders.player | {
+            "controllers": [*self._orders.controls],
+            "programs": bool(self._orders.presets),
+        }
 
     def _sent(self, record: Record) -> None:
         self._sounding.leaving(record.message)
@@ -360,10 +406,14 @@ class Daemon:
         self.report.sent(record.message, record.due_ns, record.at_ns)
         if self._recording and sender:
             self._recording.add(sender.name, record.due_ns, record.message)
+        if self._osc and sender:
+            self._osc.played(record.message, sender.name)
 
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
+        if self._osc:
+            self._osc.close()
         for part in self._parts:
             part.composer.hang_up()
         self._tell(self._player, Record(Kind.STOP))
@@ -383,7 +433,7 @@ class Daemon:
         end_ns = self._clock.now_ns() + round(STOP_WITHIN_S * NS_PER_S)
         while (left_ns := end_ns - self._clock.now_ns()) > 0:
             with suppress(Empty):
-                child, record, _ = self._inbox.get(left_ns / NS_PER_S)
+                child, record, *_ = self._inbox.get(left_ns / NS_PER_S)
                 if child is self._player and record is None:
                     return
                 if record is not None and record.kind is Kind.SENT:

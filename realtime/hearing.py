@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from realtime.allowance import Allowance
 from realtime.wire import (
     ALL_NOTES_OFF,
     CONTINUE,
@@ -65,8 +66,8 @@ class Hearing:
         self._data1 = -1  # waits for its second byte
         self._keys: set[tuple[int, int]] = set()  # (channel, pitch) that were passed on
         self._pedals: set[int] = set()  # channels
-        self._allowance = _Allowance(AT_ONCE, PER_SECOND)
-        self._clock_allowance = _Allowance(TICKS_AT_ONCE, TICKS_PER_SECOND)
+        self._allowance = Allowance(AT_ONCE, PER_SECOND)
+        self._clock_allowance = Allowance(TICKS_AT_ONCE, TICKS_PER_SECOND)
 
     def heard(self, data: bytes, at_ns: int) -> None:
         """Any bytes, whole messages or not, running status and real-time bytes in between."""
@@ -139,22 +140,3 @@ class Hearing:
     def _clock(self, message: bytes, at_ns: int) -> None:
         if self._tell_clock and self._clock_allowance.pays(1, at_ns):
             self._tell_clock(message, at_ns)
-
-
-class _Allowance:
-    """What may still be passed on: so many messages at once, and so many a second."""
-
-    def __init__(self, at_once: int, per_second: int) -> None:
-        self._at_once = at_once
-        self._per_second = per_second
-        self._left = float(at_once)
-        self._at_ns = 0
-
-    def pays(self, messages: int, at_ns: int) -> bool:
-        earned = (at_ns - self._at_ns) * self._per_second / 1e9
-        self._left = min(self._left + earned, self._at_once)
-        self._at_ns = at_ns
-        if self._left < messages:
-            return False
-        self._left -= messages
-        return True

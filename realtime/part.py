@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from realtime.child import Arrivals, Child
-from realtime.control import Wish, changed
+from realtime.control import ACTIONS, Wish, changed
 from realtime.pulse import Deaths
 from realtime.settings import Settings
 from realtime.wire import Kind, Record, is_note, is_onset, pieces
@@ -90,8 +90,12 @@ class Part:
 
     def turn(self, wish: Wish) -> tuple[str, ...]:
         """The musician wishes so; a word on each thing that could not be."""
-        self.settings, words = changed(self.settings, wish)
+        actions = {name: wish[name] for name in wish if name in ("surprise", "model")}
+        knobs = {name: value for name, value in wish.items() if name not in ACTIONS}
+        self.settings, words = changed(self.settings, knobs)
         self._tell_settings()
+        if actions and not all(map(self.composer.send, pieces(Kind.ORDER, actions))):
+            words += (f"{self.name} is too busy for {', '.join(actions)}",)
         return words
 
     def _tell_settings(self) -> None:
@@ -140,7 +144,14 @@ class Part:
 
     def stats(self) -> dict[str, Any]:
         """For a program, or a musician: channels count from 1."""
-        return {"channel": self.channel + 1, "model": self.model, "onsets": self.onsets}
+        usual = asdict(Settings())
+        turned = {k: value for k, value in asdict(self.settings).items() if value != usual[k]}
+        return {
+            "channel": self.channel + 1,
+            "model": self.model,
+            "onsets": self.onsets,
+            "settings": turned,
+        }
 
     def since(self, at_ns: int) -> Iterator[bytes]:
         """What sounded then or later."""

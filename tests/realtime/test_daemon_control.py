@@ -1,0 +1,108 @@
+"""Knobs of the whole of composerd: from a file, a keyboard's controllers and programs, and OSC."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pythonosc.udp_client import SimpleUDPClient
+
+Composerd = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def composerd() -> Iterator[Composerd]:
+    """Start composerd with these arguments; it ends with the test."""
+    started = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "realtime.cli", *map(str, arguments)]
+        daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        started.append(daemon)
+        return daemon
+
+    yield start
+    for daemon in started:
+        daemon.kill()
+        daemon.communicate()
+
+
+def said_so_far(daemon: subprocess.Popen[str], words: str) -> None:
+    """Wait until it says so."""
+    assert daemon.stderr
+    assert any(words in line for line in daemon.stderr), f"it never said: {words}"
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def keyboard_sends(*messages: bytes) -> None:
+    """A foreign program connects to the daemon's input and sends these."""
+    script = (
+        "import rtmidi, sys, time\n"
+        "out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name='pianist')\n"
+        "[index] = [i for i, name in enumerate(out.get_ports()) if name.endswith(':Keys')]\n"
+        "out.open_port(index)\n"
+        "time.sleep(0.1)\n"
+        "for message in sys.argv[1:]:\n"
+        "    out.send_message(list(bytes.fromhex(message))); time.sleep(0.1)\n"
+    )
+    hexadecimal = [message.hex() for message in messages]
+    subprocess.run([sys.executable, "-c", script, *hexadecimal], check=True)
+
+
+def test_knobs_turn_from_all_sides(composerd: Composerd, jack, tmp_path: Path) -> None:
+    stats, config = tmp_path / "stats.json", tmp_path / "composerd.toml"
+    config.write_text(
+        'port = "Sides"\ninput = "Keys"\nshare = 0.25\narticulation = 2\n'
+        '[cc]\n74 = { knob = "density", low = 0, high = 10 }\n'
+        "[preset.3]\ntemperature = 0.5\nregister_low = 48\n"
+    )
+    port = free_port()
+    daemon = composerd("--config", config, "--osc", port, "--articulation", 0.5, "--stats", stats)
+    said_so_far(daemon, "listening to Keys")
+    jack.wait_for("composer-in:Keys")
+    keyboard_sends(bytes([0xB0, 74, 127]), bytes([0xB0, 20, 0]), bytes([0xC0, 2]))
+    with SimpleUDPClient("127.0.0.1", port) as program:
+        program.send_message("/top_p", 0.75)
+        program.send_message("/composer/velocity-scale", 9)
+        program.send_message("/chaos", 1.0)
+    said_so_far(daemon, "velocity_scale ends at 4")
+    said_so_far(daemon, "there is no 'chaos' to turn")
+    daemon.terminate()
+    daemon.communicate(timeout=20)
+    assert daemon.returncode == 0
+    assert json.loads(stats.read_text())["parts"]["composer"]["settings"] == {
+        "temperature": 0.5,
+        "top_p": 0.75,
+        "density": 10,
+        "register_low": 48,
+        "articulation": 0.5,
+        "velocity_scale": 4,
+        "share": 0.25,
+    }
+
+
+def test_the_next_controller_that_moves_is_learned(
+    composerd: Composerd, jack, tmp_path: Path
+) -> None:
+    config = tmp_path / "composerd.toml"
+    config.write_text("density = 4\n")
+    daemon = composerd("--learn", "patience", "--input", "Keys", "--config", config)
+    said_so_far(daemon, "move the controller of Keys that is to turn patience_s")
+    jack.wait_for("composer-in:Keys")
+    time.sleep(0.2)
+    keyboard_sends(bytes([0x90, 60, 80]), bytes([0xB0, 64, 127]), bytes([0xB0, 7, 5]))
+    output = daemon.communicate(timeout=20)[1]
+    assert daemon.returncode == 0, output
+    assert '7 = { knob = "patience_s", low = 0.05, high = 60 }' in config.read_text().splitlines()
