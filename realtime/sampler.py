@@ -12,6 +12,7 @@ from collections.abc import Collection, Set
 import numpy as np
 
 from core.codec import Codec, Token
+from realtime.bias import Scores, Strikes, never_velocities, of_strikes, which_not_whether
 from realtime.engine import Engine, Floats
 from realtime.settings import Settings
 
@@ -34,7 +35,8 @@ def sample(
     Args:
         engine: heard the stream so far.
         codec: of the engine's checkpoint.
-        settings: how daring.
+        settings: what the musician asks for. Where nothing else may be played, because the human
+            holds all that would be left, register and scale give way.
         rng: two or three draws are taken from it.
         sounding: notes (not pitches) that the stream struck and has not released.
         struck_now: notes struck at the instant of the stream's last event. They are left alone
@@ -47,25 +49,44 @@ def sample(
     """
     if len(held) >= codec.notes:
         raise ValueError("no note is left to play while the human holds them all")
+    every = range(codec.notes)
+    strikes = of_strikes(settings, codec)
+    if len(sounding) >= settings.polyphony and len(sounding - held) >= settings.polyphony:
+        strikes = Strikes(never=frozenset(every))
+    never = strikes.never - sounding
     left_alone = held
     if time_bin is None:
         at_once = held | struck_now if codec.values_s[0] == 0 else held
-        must_wait = len(at_once) >= codec.notes
-        time_bin = _draw(engine.time_logits(), (0,) if must_wait else (), settings, rng)
+        must_wait = len(at_once | never) >= codec.notes
+        times = _costs(engine.time_logits(), settings.temperature * settings.temperature_time)
+        time_bin = _draw(times, (0,) if must_wait else (), settings, rng)
         if time_bin == 0:
             left_alone = at_once
-    note = _draw(engine.note_logits(time_bin), left_alone, settings, rng)
+    if len(left_alone | never) >= codec.notes:
+        strikes, never = Strikes(), frozenset()
+    notes = _costs(engine.note_logits(time_bin), settings.temperature * settings.temperature_note)
+    if strikes.never or strikes.bias is not None:
+        silent = [note for note in every if note not in sounding and note not in left_alone]
+        notes -= which_not_whether(-notes, strikes, silent)
+    note = _draw(notes, left_alone | never, settings, rng)
     if note in sounding:
         return Token(note, 0, time_bin)
-    velocity = _draw(engine.velocity_logits(time_bin, note), (0,), settings, rng)
-    return Token(note, velocity, time_bin)
+    velocities = _costs(
+        engine.velocity_logits(time_bin, note),
+        settings.temperature * settings.temperature_velocity,
+    )
+    return Token(note, _draw(velocities, never_velocities(settings), settings, rng), time_bin)
+
+
+def _costs(logits: Floats, temperature: float) -> Scores:
+    """What is likely is cheap."""
+    return np.divide(logits, -temperature, dtype=np.float64)
 
 
 def _draw(
-    logits: Floats, ruled_out: Collection[int], settings: Settings, rng: np.random.Generator
+    costs: Scores, ruled_out: Collection[int], settings: Settings, rng: np.random.Generator
 ) -> int:
     """One choice of those not ruled out, of which there is at least one."""
-    costs = np.divide(logits, -settings.temperature, dtype=np.float64)
     rest = list(ruled_out)
     if rest:
         costs[rest] = np.inf
@@ -76,6 +97,11 @@ def _draw(
         costs[:] = 0
         costs[rest] = np.inf
         likeliest_first, least = costs.argsort(), 0.0
-    chances = np.exp(least - costs[likeliest_first]).cumsum()
+    chances = np.exp(least - costs[likeliest_first])
+    if settings.floor:
+        likely = chances >= settings.floor * chances.sum()
+        likely[0] = True
+        chances *= likely
+    chances = chances.cumsum()
     top = chances[chances.searchsorted(settings.top_p * chances[-1])]
     return int(likeliest_first[chances.searchsorted(rng.random() * top, "right")])

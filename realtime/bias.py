@@ -1,0 +1,113 @@
+"""What a musician asks for, told to the dice: what may not come, and what is to come more often.
+
+A choice is ruled out, or its score gets a bias: 0 leaves it as likely as it was. Scores are
+logits over the temperature, so that a bias means the same at every temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.codec import Codec
+from realtime.settings import KEYS, SCALES, Settings
+
+Scores = NDArray[np.float64]
+
+# Semitones from the centre of the register: there a note is 0.6 times as likely, twice as far
+# away 0.14 times.
+CENTER_PULL = 8
+
+
+class Strikes(NamedTuple):
+    """Which notes to strike. Releases are not concerned."""
+
+    never: frozenset[int] = frozenset()
+    bias: Scores | None = None  # [notes]
+
+
+def of_strikes(settings: Settings, codec: Codec) -> Strikes:
+    """By register and scale. Where they have no note in common the scale gives way."""
+    return _of_strikes(
+        codec.lowest_pitch,
+        codec.notes,
+        settings.register_low,
+        settings.register_high,
+        settings.register_center,
+        settings.key,
+        settings.scale,
+        settings.key_strength,
+    )
+
+
+def which_not_whether(scores: Scores, strikes: Strikes, silent: Collection[int]) -> Scores:
+    """A bias by which all strikes together stay as likely as they were.
+
+    So a narrow register or a scale makes for other notes, not for fewer.
+
+    Args:
+        scores: [notes], of strikes and releases.
+        strikes: as they are wanted.
+        silent: the notes that would be struck, whoever wants them.
+
+    >>> which_not_whether(np.zeros(3), Strikes(never=frozenset({0})), [0, 1]).round(3).tolist()
+    [0.0, 0.693, 0.0]
+    """
+    bias = np.zeros_like(scores)
+    left = [note for note in silent if note not in strikes.never]
+    if left:
+        leaning = scores[left] if strikes.bias is None else scores[left] + strikes.bias[left]
+        bias[left] = leaning - scores[left]
+        bias[left] += _log_sum(scores[list(silent)]) - _log_sum(leaning)
+    return bias
+
+
+def never_velocities(settings: Settings) -> frozenset[int]:
+    """With which no note is struck. The range is that of what is played, after scaling."""
+    low, high = settings.velocity_low, settings.velocity_high
+    return _never_velocities(low, high, settings.velocity_scale)
+
+
+def _log_sum(scores: Scores) -> float:
+    most = scores.max()
+    return float(most + np.log(np.exp(scores - most).sum()))
+
+
+@lru_cache(maxsize=64)
+def _of_strikes(
+    lowest: int,
+    notes: int,
+    low: int,
+    high: int,
+    center: int,
+    key: str,
+    scale: str,
+    strength: float,
+) -> Strikes:
+    bias = np.zeros(notes)
+    # Of a register that the model does not have, the nearest note that it has.
+    low, high = (min(max(end, lowest), lowest + notes - 1) - lowest for end in (low, high))
+    register = frozenset(range(low, high + 1))
+    never = frozenset(range(notes)) - register
+    if center:
+        bias -= ((np.arange(lowest, lowest + notes) - center) / CENTER_PULL) ** 2 / 2
+    if key != "off" and strength:
+        above_key = (np.arange(lowest, lowest + notes) - KEYS.index(key)) % 12
+        outside = ~np.isin(above_key, SCALES[scale])
+        if strength < 1:
+            bias[outside] += np.log1p(-strength)
+        elif rest := register - {int(note) for note in outside.nonzero()[0]}:
+            never = frozenset(range(notes)) - rest
+    return Strikes(never, bias if bias.any() else None)
+
+
+@lru_cache(maxsize=64)
+def _never_velocities(low: int, high: int, scale: float) -> frozenset[int]:
+    played = np.clip(np.round(np.arange(1, 128) * scale), 1, 127)
+    beyond = np.maximum(low - played, 0) + np.maximum(played - high, 0)
+    # Of a range that scaling does not reach, what comes nearest.
+    return frozenset({0} | {int(v) + 1 for v in (beyond > beyond.min()).nonzero()[0]})
