@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,21 @@ def test_the_options_are_printed_and_read_again(tmp_path: Path) -> None:
     )
     file.write_text(printed)
     assert composerd("--config", file, "--print-config").stdout == printed
+
+
+def test_the_file_in_the_guide_is_read(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "control.md"
+    [example] = re.findall(r"```toml\n(.*?)```", guide.read_text(), re.DOTALL)
+    file = tmp_path / "composerd.toml"
+    file.write_text(example)
+    printed = composerd("--config", file, "--print-config").stdout
+    assert parse(printed, HERE) == parse(example, HERE)
+
+
+def test_the_guide_lists_the_usual_controllers() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "control.md"
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", guide.read_text(), re.MULTILINE)
+    assert rows == [(str(number), control.knob) for number, control in CONTROLS.items()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the folder cannot be named")
