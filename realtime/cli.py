@@ -31,6 +31,7 @@ MAX_S = 1e9  # 30 years; clocks count nanoseconds in 64 bits
 
 class Sync(enum.StrEnum):
     CLOCK = "clock"
+    LINK = "link"
 
 
 class OnPortLoss(enum.StrEnum):
@@ -122,8 +123,8 @@ def _composerd(
     sync: Annotated[
         Sync | None,
         typer.Option(
-            help="Follow a MIDI clock: play from Start to Stop, in its tempo, with 120 bpm as the"
-            " model's own."
+            help="Follow a MIDI clock, or an Ableton Link session: play from Start to Stop, in its"
+            " tempo; 120 bpm are the model's own."
         ),
     ] = None,
     clock_input: Annotated[
@@ -287,6 +288,7 @@ def _composerd(
         record=_writable(record),
         stats=_writable(stats),
         wait_for_port=on_port_loss is OnPortLoss.WAIT,
+        link=sync is Sync.LINK,
     )
     if check:
         _check(orders)
@@ -382,11 +384,12 @@ def _clock_orders(
     """As `realtime.player` reads them."""
     if sync and send_clock:
         raise SettingsError("give --sync, to follow a clock, or --send-clock, to send one")
-    if clock_input and not sync:
+    follows = sync is Sync.CLOCK
+    if clock_input and not follows:
         raise SettingsError("--clock-input is the port for --sync clock: give that too")
-    if sync and not keyboard:
+    if follows and not keyboard:
         clock_input = clock_input or DEFAULT_CLOCK_PORT
-    return {"sync": sync is not None, "clock_input": clock_input, "send_clock": send_clock}
+    return {"sync": follows, "clock_input": clock_input, "send_clock": send_clock}
 
 
 def _list_ports(api: str | None, as_json: bool) -> None:

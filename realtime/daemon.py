@@ -37,7 +37,7 @@ LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
-PLAYER, HUMAN = "player", "human"  # no part is called so
+PLAYER, HUMAN, LINK = "player", "human", "link"  # no part is called so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class Orders:
     record: Path | None = None  # write here what was played, by whom
     stats: Path | None = None
     wait_for_port: bool = True  # when it is lost; else end
+    link: bool = False  # follow an Ableton Link session
 
 
 class Daemon:
@@ -83,6 +84,7 @@ class Daemon:
         self._lost = False  # the output port: the player waits for it
         self._deaths = Deaths()  # of the player
         self._song = Song()
+        self._link: Child | None = None
         self._recording: Recording | None = None
         self._osc: Osc | None = None
         self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
@@ -107,6 +109,9 @@ class Daemon:
                 part.order(together=together)
             for part in self._parts:
                 part.begin(self._inbox)
+            if self._orders.link:
+                self._link = Child("realtime.link")
+                self._link.begin({}, self._inbox)
             if self._orders.record:
                 names = [HUMAN] if self.greeting["input"] else []
                 names += [part.name for part in self._parts]
@@ -120,6 +125,8 @@ class Daemon:
             for part in self._parts:
                 part.composer.close()
             self._player.close()
+            if self._link:
+                self._link.close()
             raise
 
     def _listen_to_osc(self) -> None:
@@ -169,6 +176,8 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """What `composerd --status` tells. Any thread may ask."""
         pids = {part.name: part.composer.process.pid for part in self._parts}
+        if self._link:
+            pids[LINK] = self._link.process.pid
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
             "mode": "call and response" if self.greeting["input"] else "free",
@@ -213,6 +222,9 @@ class Daemon:
     def _handle(self, arrival: Arrival) -> None:
         child, record, greeting, _ = arrival
         part = next((part for part in self._parts if part.composer is child), None)
+        if child and child is self._link:
+            self._linked(record)
+            return
         if child is None or (part is None and child is not self._player):
             return  # one that has been replaced
         name = part.name if part else PLAYER
@@ -255,10 +267,23 @@ class Daemon:
         elif record.kind is Kind.DEAF:
             self._tell_all(record)
         elif record.kind is Kind.CLOCK:
-            self._song.heard(record)
-            self._tell_all(record)
+            self._follow(record)
         elif record.kind is Kind.LOST:
             self._lose()
+
+    def _linked(self, record: Record | None) -> None:
+        """The Link process says so, or has died."""
+        if record:
+            self._follow(record)
+        elif self._link:
+            self._log("the Link session is lost; the music goes on at its last tempo")
+            self._link.close()
+            self._link = None
+
+    def _follow(self, record: Record) -> None:
+        """A clock, or a Link session, says where the song is."""
+        self._song.heard(record)
+        self._tell_all(record)
 
     def _heard(self, record: Record) -> None:
         """The human plays, or turns a knob."""
@@ -412,6 +437,8 @@ class Daemon:
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
+        if self._link:
+            self._link.hang_up()
         if self._osc:
             self._osc.close()
         for part in self._parts:
@@ -421,6 +448,8 @@ class Daemon:
         self._player.close()
         for part in self._parts:
             part.composer.close()
+        if self._link:
+            self._link.close()
         if self._player.process.returncode != 0 and self._possible.sounding:
             self._release_what_the_player_left()
         if self._recording:

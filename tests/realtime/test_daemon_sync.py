@@ -225,3 +225,39 @@ def test_what_makes_no_sense_together_is_said(arguments: list[str], complaint: s
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert complaint in done.stderr
+
+
+def test_two_daemons_in_a_link_session_agree_on_tempo_and_beat_with_a_third_program(
+    composerd: Composerd, ear: Ear
+) -> None:
+    link = pytest.importorskip("link")
+    other = link.Link(90)
+    other.startStopSyncEnabled = other.enabled = True
+    for channel in (1, 2):
+        composerd(
+            *("--port", "ear", "--sync", "link", "--grid", "1/4", "--tempo-scale", 2),
+            *("--channel", channel, "--rng", channel, "--density", 8),
+        )
+    time.sleep(4)
+    state = other.captureSessionState()
+    assert state.tempo() == 90
+    now_us = other.clock().micros()
+    state.setIsPlaying(True, now_us)
+    other.commitSessionState(state)
+    time.sleep(0.3)
+    state.setIsPlaying(False, now_us + 300_000)
+    other.commitSessionState(state)
+    time.sleep(0.7)
+    other.enabled = False
+    heard = ear.heard()
+    assert not sounding(heard, at_s=heard[-1][0])
+    beat_s = 60 / 90
+    struck = [
+        {round(at_s / beat_s * 8) % 8 for at_s, message in heard if message[0] == 0x90 + channel}
+        for channel in (0, 1)
+    ]
+    # In eighths of a beat, by JACK's clock: each keeps to one place in it, and both to the same.
+    assert struck[0]
+    assert struck[1]
+    places = struck[0] | struck[1]
+    assert any(places <= {place, (place + 1) % 8} for place in range(8))
