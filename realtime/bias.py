@@ -6,6 +6,7 @@ logits over the temperature, so that a bias means the same at every temperature.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,6 +22,41 @@ Scores = NDArray[np.float64]
 # Semitones from the centre of the register: there a note is 0.6 times as likely, twice as far
 # away 0.14 times.
 CENTER_PULL = 8
+# With so many notes more than were asked for, a second until the next event gets tenfold likelier
+# beside a tenth of a second.
+AHEAD_NOTES = 10
+MOST_AHEAD = 4 * AHEAD_NOTES
+CHORD_S = 0.05  # shorter times belong to a chord: that they are longer or shorter is no matter
+CROWD = 16  # notes; with so many sounding nothing is held for longer
+
+
+def ahead(before: float, struck: bool, asked: float, delta_s: float) -> float:
+    """How many notes more than asked for there were, once an event has come: -40..40.
+
+    Args:
+        before: the same, before the event.
+        struck: whether the event is a note, not a release.
+        asked: notes a second.
+        delta_s: since the event before.
+    """
+    return min(max(before + struck - asked * delta_s, -MOST_AHEAD), MOST_AHEAD)
+
+
+def of_times(ahead: float, codec: Codec) -> Scores:
+    """float64 [time bins]: the next event comes later where there were too many notes.
+
+    What was too much is made up for in the end, so over time exactly as many come as asked for,
+    however many the network would play: it hears all of it, and plays on in the same way.
+    """
+    return ahead / AHEAD_NOTES * _log_times(codec)
+
+
+def of_release(settings: Settings, sounding: int) -> float:
+    """For each note that could be released: sooner when notes are to be held shorter."""
+    if settings.articulation <= 1:
+        return -math.log(settings.articulation)
+    # What is never released drowns the music, and the network loses its way in it.
+    return -math.log(settings.articulation) * max(1 - sounding / CROWD, 0)
 
 
 class Strikes(NamedTuple):
@@ -75,6 +111,11 @@ def never_velocities(settings: Settings) -> frozenset[int]:
 def _log_sum(scores: Scores) -> float:
     most = scores.max()
     return float(most + np.log(np.exp(scores - most).sum()))
+
+
+@lru_cache(maxsize=4)
+def _log_times(codec: Codec) -> Scores:
+    return np.log(np.array(codec.values_s) + CHORD_S)
 
 
 @lru_cache(maxsize=64)

@@ -220,6 +220,11 @@ class Engine:
         self._clock_s = snapshot.clock_s
         self._hidden = None
 
+    def nudge(self, rng: np.random.Generator) -> None:
+        """Surprise: what it remembers is disturbed by as much again, from the next event on."""
+        cells = self._state[1]
+        cells += cells.std() * rng.standard_normal(cells.shape, np.float32)
+
     def _known(self) -> Floats:
         """float32 [4, head size]: what each head goes by: time, note, release, velocity."""
         if self._hidden is None:

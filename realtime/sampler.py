@@ -12,7 +12,15 @@ from collections.abc import Collection, Set
 import numpy as np
 
 from core.codec import Codec, Token
-from realtime.bias import Scores, Strikes, never_velocities, of_strikes, which_not_whether
+from realtime.bias import (
+    Scores,
+    Strikes,
+    never_velocities,
+    of_release,
+    of_strikes,
+    of_times,
+    which_not_whether,
+)
 from realtime.engine import Engine, Floats
 from realtime.settings import Settings
 
@@ -27,6 +35,7 @@ def sample(
     struck_now: Set[int] = frozenset(),
     held: Set[int] = frozenset(),
     time_bin: int | None = None,
+    ahead: float = 0.0,
 ) -> Token:
     """Choose when, then which note, then how hard. Does not step the engine.
 
@@ -43,6 +52,7 @@ def sample(
             at that instant, for a release would come before its onset.
         held: notes that the human holds. They are left alone.
         time_bin: when, if that is not for the model to say; beyond the stream's last event.
+        ahead: how many notes were struck beyond the density that the settings ask for.
 
     Raises:
         ValueError: the human holds every note there is.
@@ -59,6 +69,8 @@ def sample(
         at_once = held | struck_now if codec.values_s[0] == 0 else held
         must_wait = len(at_once | never) >= codec.notes
         times = _costs(engine.time_logits(), settings.temperature * settings.temperature_time)
+        if settings.density:
+            times -= of_times(ahead, codec)
         time_bin = _draw(times, (0,) if must_wait else (), settings, rng)
         if time_bin == 0:
             left_alone = at_once
@@ -68,6 +80,8 @@ def sample(
     if strikes.never or strikes.bias is not None:
         silent = [note for note in every if note not in sounding and note not in left_alone]
         notes -= which_not_whether(-notes, strikes, silent)
+    if settings.articulation != 1 and sounding:
+        notes[list(sounding)] -= of_release(settings, len(sounding))
     note = _draw(notes, left_alone | never, settings, rng)
     if note in sounding:
         return Token(note, 0, time_bin)

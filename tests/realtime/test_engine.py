@@ -101,3 +101,17 @@ def test_reset_is_silence(make_checkpoint: Callable[..., Checkpoint]) -> None:
     engine.reset()
     for got, expected in zip(expectations(engine), expectations(Engine(checkpoint)), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_a_nudge_changes_what_is_expected_and_can_be_undone(
+    make_checkpoint: Callable[..., Checkpoint],
+) -> None:
+    engine, undisturbed = (Engine(make_checkpoint()) for _ in range(2))
+    before = engine.snapshot()
+    engine.nudge(np.random.default_rng(0))
+    for each in (engine, undisturbed):
+        each.step(Token(5, 80, 3))
+    assert not np.allclose(engine.time_logits(), undisturbed.time_logits())
+    engine.restore(before)
+    engine.step(Token(5, 80, 3))
+    assert np.array_equal(engine.time_logits(), undisturbed.time_logits())

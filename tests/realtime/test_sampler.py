@@ -248,6 +248,34 @@ def test_the_humans_notes_do_not_count(make_checkpoint: Callable[..., Checkpoint
     assert sample(engine, FEW, alone, rng, sounding=held, held=held).note == 3
 
 
+def test_after_too_many_notes_the_next_event_comes_later(
+    make_checkpoint: Callable[..., Checkpoint],
+) -> None:
+    engine = biased(make_checkpoint(0, FEW), "time", [0.0, 0.0])
+
+    def later(ahead: float, density: float = 1) -> int:
+        rng, settings = np.random.default_rng(0), Settings(density=density, top_p=1)
+        drawn = [sample(engine, FEW, settings, rng, ahead=ahead) for _ in range(1000)]
+        return sum(token.time_bin == LATER for token in drawn)
+
+    assert later(-20) < 200 < later(0) < 800 < later(20)
+    assert later(20, density=0) == later(0)
+
+
+def test_notes_are_released_sooner_or_later_as_articulation_asks(
+    make_checkpoint: Callable[..., Checkpoint],
+) -> None:
+    engine = Engine(make_checkpoint(0, FEW))
+    engine.step(Token(0, 80, LATER))
+
+    def releases(articulation: float) -> int:
+        rng, settings = np.random.default_rng(0), Settings(articulation=articulation, top_p=1)
+        drawn = [sample(engine, FEW, settings, rng, sounding={0}) for _ in range(1000)]
+        return sum(not token.velocity for token in drawn)
+
+    assert 1.5 * releases(4) < releases(1) < releases(0.25) / 1.5
+
+
 def test_the_same_seed_draws_the_same(make_checkpoint: Callable[..., Checkpoint]) -> None:
     engine = Engine(make_checkpoint(0, FEW))
     assert draws(engine, Settings()) == draws(engine, Settings())
