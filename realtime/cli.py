@@ -114,6 +114,18 @@ def _composerd(
         str | None,
         typer.Option("--input", help="Keyboard: play a phrase and the machine goes on from it."),
     ] = None,
+    input_channel: Annotated[
+        int | None,
+        typer.Option(help="Hear only this channel of --input. Default: all.", min=1, max=16),
+    ] = None,
+    thru: Annotated[
+        bool,
+        typer.Option(
+            "--thru",
+            help="Pass on what you play to the port; on a free channel where yours is the"
+            " machine's.",
+        ),
+    ] = False,
     model: Model = None,
     seed_file: SeedFile = None,
     seed_events: SeedEvents = -128,
@@ -257,6 +269,11 @@ def _composerd(
     if learn:
         _learn(learn, config or default_path(), input_, api)
         return
+    if (thru or input_channel) and not input_:
+        raise SettingsError("--thru and --input-channel are about --input; give that too")
+    source = context.get_parameter_source("mode")
+    if input_ and source and source.name == "DEFAULT":
+        knobs["mode"] = "respond"
     orders = Orders(
         player={
             "port": None if port == REHEARSAL else port or DEFAULT_PORT,
@@ -282,6 +299,8 @@ def _composerd(
         ],
         controls=context.obj.controls,
         presets=context.obj.presets,
+        input_channel=None if input_channel is None else input_channel - 1,
+        thru=thru,
         osc=_osc_address(osc),
         osc_to=_osc_address(osc_to),
         duration_s=duration,
@@ -444,8 +463,9 @@ def _writable(path: Path | None) -> Path | None:
         return None
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise SettingsError(f"cannot write {path}: no folder {path.parent} that one may write to")
-    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
-        raise SettingsError(f"cannot write {path}: there is a folder, or a file that is kept")
+    # A file is replaced whole: a device in its place would be gone.
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        raise SettingsError(f"cannot write {path}: what is there is no file, or one that is kept")
     return path
 
 

@@ -17,8 +17,8 @@ The first line down is the orders:
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
-DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH and PONG. It ends when its stdin does.
-An ORDER says {"settings": {those that change}}.
+DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH, REVISE and PONG. It ends when its
+stdin does. An ORDER says {"settings": {those that change}}.
 """
 
 from __future__ import annotations
@@ -84,8 +84,6 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         start_ns(),
         channel=orders["channel"],
         program=orders["program"],
-        tempo_scale=settings.tempo_scale,
-        velocity_scale=settings.velocity_scale,
         epoch=orders.get("epoch", 0),
         paused=orders.get("together", False),
     )
@@ -160,13 +158,14 @@ def _listen(
         return
     for record in inbox.read():
         if record.kind is Kind.HEARD:
-            for answer in plays.heard(record.at_ns, record.message):
+            for answer in plays.heard(record.at_ns, record.message, clock.now_ns()):
                 send(answer)
         elif record.kind is Kind.CLOCK and song:
             for answer in song.heard(record):
                 send(answer)
         elif record.kind is Kind.DEAF:
-            plays.human_gone(clock.now_ns())
+            for answer in plays.human_gone(clock.now_ns(), clock.now_ns()):
+                send(answer)
         elif record.kind is Kind.PAUSE:
             for answer in plays.pause(record.at_ns):
                 send(answer)

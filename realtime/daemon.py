@@ -28,6 +28,7 @@ from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.recording import Recording
 from realtime.report import Report, write_stats
 from realtime.song import Song
+from realtime.thru import Thru
 from realtime.wire import Kind, Record, hush, is_release, note_on
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Orders:
     parts: Sequence[PartOrders]
     controls: Mapping[int, Control] = field(default_factory=dict)  # by controller, of the keyboard
     presets: Mapping[int, Wish] = field(default_factory=dict)  # by program change, of the keyboard
+    input_channel: int | None = None  # hear only this one, 0..15
+    thru: bool = False  # what the human plays goes on to the output
     osc: Address | None = None  # listen there
     osc_to: Address | None = None  # send there what is played
     duration_s: float | None = None
@@ -85,6 +88,8 @@ class Daemon:
         self._deaths = Deaths()  # of the player
         self._song = Song()
         self._link: Child | None = None
+        taken = {part.composer["channel"] for part in orders.parts}
+        self._thru = Thru(taken) if orders.thru else None
         self._recording: Recording | None = None
         self._osc: Osc | None = None
         self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
@@ -180,7 +185,7 @@ class Daemon:
             pids[LINK] = self._link.process.pid
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
-            "mode": "call and response" if self.greeting["input"] else "free",
+            "mode": ", ".join(dict.fromkeys(part.settings.mode for part in self._parts)),
             "waiting_for_port": self._lost,
             "clock": self._song.stats(self._clock.now_ns()),
             **self._stats(),
@@ -251,7 +256,7 @@ class Daemon:
             return
         if record.kind is Kind.PLAY:
             self._possible.leaving(record.message, record.due_ns)
-        if record.kind in (Kind.PLAY, Kind.HUSH, Kind.PONG):
+        if record.kind in (Kind.PLAY, Kind.HUSH, Kind.REVISE, Kind.PONG):
             self._tell(self._player, record)
 
     def _played(self, record: Record) -> None:
@@ -266,6 +271,9 @@ class Daemon:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
             self._tell_all(record)
+            if self._thru:
+                for passed in self._thru.endings(self._clock.now_ns()):
+                    self._pass_on(passed)
         elif record.kind is Kind.CLOCK:
             self._follow(record)
         elif record.kind is Kind.LOST:
@@ -294,12 +302,23 @@ class Daemon:
         if kind == 0xC0:
             self._turn(None, {"preset": number + 1})
             return
+        only = self._orders.input_channel
+        if only is not None and record.message[0] & 0x0F != only:
+            return
+        if self._thru:
+            self._pass_on(self._thru.passed(record))
         # All of them hear it; an onset counts once.
         self.report.unheard += max(part.heard(record) for part in self._parts)
         if self._recording:
             self._recording.add(HUMAN, record.at_ns, record.message)
         if self._osc:
             self._osc.played(record.message, None)
+
+    def _pass_on(self, record: Record) -> None:
+        """From the human to the output."""
+        if not self._lost:
+            self._possible.leaving(record.message, record.due_ns)
+            self._tell(self._player, record)
 
     def _turn(
         self, name: str | None, wish: Wish, answer: Callable[[str], None] = lambda _: None
@@ -428,10 +447,12 @@ class Daemon:
                 part.sounded(record)
             elif sender and part.hears(sender):
                 part.overheard(record)
+        if not sender:
+            return  # the human's
         self.report.sent(record.message, record.due_ns, record.at_ns)
-        if self._recording and sender:
+        if self._recording:
             self._recording.add(sender.name, record.due_ns, record.message)
-        if self._osc and sender:
+        if self._osc:
             self._osc.played(record.message, sender.name)
 
     def _stop(self) -> None:

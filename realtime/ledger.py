@@ -35,7 +35,7 @@ class Ledger:
         return _note(message) in self._sounding
 
     def leaving(self, message: bytes, now_ns: int = 0) -> None:
-        """Call before sending any message; `now_ns` is for `overlong` alone."""
+        """Call before sending any message; `now_ns` is for `overlong`, and `releases`."""
         channel = message[0] & 0x0F
         if message[0] < 0xF0:
             self._channels.add(channel)
@@ -72,9 +72,13 @@ class Ledger:
             *(control_change(channel, SUSTAIN_PEDAL, 0) for channel in sorted(pedals)),
         ]
 
-    def releases(self, channel: int | None = None) -> list[bytes]:
-        """A release for every sounding note, of this channel or of all."""
-        return [note_off(on, pitch) for on, pitch in self._sounding if channel in (None, on)]
+    def releases(self, channel: int | None = None, after_ns: int = -1) -> list[bytes]:
+        """A release for each sounding note, struck after then, on this channel or on all."""
+        return [
+            note_off(on, pitch)
+            for (on, pitch), struck_ns in self._sounding.items()
+            if channel in (None, on) and struck_ns > after_ns
+        ]
 
     def endings(self) -> list[bytes]:
         """All that ends all: releases, then pedal up and all notes off on the channels used.

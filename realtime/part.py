@@ -114,6 +114,8 @@ class Part:
         elif record.kind is Kind.HUSH:
             self.listening = True
             self.epoch = record.epoch
+        elif record.kind is Kind.REVISE:
+            self.epoch = record.epoch
 
     def sounded(self, record: Record) -> None:
         """A message of its own has left: a successor hears it."""

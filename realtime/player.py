@@ -222,7 +222,9 @@ def _play(
                     scheduler.push(record)
                 elif record.kind is Kind.HUSH:
                     channel = record.message[0] & 0x0F if record.message else None
-                    scheduler.hush(record.epoch, channel)
+                    scheduler.hush(record.epoch, channel, record.due_ns)
+                elif record.kind is Kind.REVISE:
+                    scheduler.revise(record.epoch, record.message[0] & 0x0F, record.due_ns)
                 elif record.kind is Kind.PING:
                     watch.report(Record(Kind.PONG))
                 elif record.kind is Kind.STOP:

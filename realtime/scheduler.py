@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable
 
 from core.errors import PortError
+from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
 from realtime.ledger import Ledger
 from realtime.wire import Kind, Record, is_note, is_onset, is_release, note_off
@@ -78,9 +79,12 @@ class Scheduler:
             while self._queue and self._queue[0][0] == due_ns:
                 instant.append(heapq.heappop(self._queue)[2])
             try:
-                self._play(instant)
+                self._play([record for record in instant if record.kind is not Kind.HUSH])
             finally:
                 self._tell()
+            for record in instant:
+                if record.kind is Kind.HUSH:
+                    self._release(self._ledger.releases(record.message[0] & 0x0F))
 
     def run_until(self, end_ns: int) -> None:
         """Send all that becomes due until `end_ns`, and return then."""
@@ -89,20 +93,38 @@ class Scheduler:
             self.run_due()
         self._clock.wait_until(end_ns)
 
-    def hush(self, epoch: int, channel: int | None = None) -> None:
-        """`epoch` begins: release all that sounds, and forget the notes queued before it.
+    def hush(self, epoch: int, channel: int | None = None, stands_ns: int = 0) -> None:
+        """`epoch` begins: what was queued before it for later than `stands_ns` is forgotten, and
+        what sounds then is released; on this channel, 0..15, or on all.
 
-        On this channel, 0..15, or on all.
-
-        Their releases are forgotten too: everything they could release has been released, and
-        they must not cut a note of the new epoch.
+        Releases are forgotten too: everything they could release has been released, and they must
+        not cut a note of the new epoch.
         """
+        self._begin(epoch, channel, stands_ns)
+        if channel is None or stands_ns <= self._clock.now_ns():
+            self._release(self._ledger.releases(channel))
+        else:
+            self.push(wire.hush(channel, epoch, stands_ns))
+
+    def revise(self, epoch: int, channel: int, stands_ns: int) -> None:
+        """As `hush`, but what sounds goes on.
+
+        Except what was struck later: whoever revised was slow, and does not know of it.
+        """
+        self._begin(epoch, channel, stands_ns)
+        self._release(self._ledger.releases(channel, stands_ns))
+
+    def _begin(self, epoch: int, channel: int | None, stands_ns: int) -> None:
         for index in range(16) if channel is None else (channel,):
             self._epochs[index] = max(self._epochs[index], epoch)
-        self._queue = [entry for entry in self._queue if not self._is_over(entry[2])]
+        self._queue = [
+            entry for entry in self._queue if entry[0] <= stands_ns or not self._is_over(entry[2])
+        ]
         heapq.heapify(self._queue)
+
+    def _release(self, messages: list[bytes]) -> None:
         try:
-            for message in self._ledger.releases(channel):
+            for message in messages:
                 self._leave(message, self._clock.now_ns())
         finally:
             self._tell()
@@ -135,7 +157,7 @@ class Scheduler:
 
     def _play(self, instant: list[Record]) -> None:
         """Send what is due at one instant."""
-        if self._clock.now_ns() - instant[0].due_ns > LATE_NS:
+        if instant and self._clock.now_ns() - instant[0].due_ns > LATE_NS:
             instant = self._without_onsets(instant)
         later = []
         for record in instant:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from core.errors import SettingsError
 
-MODES = ("free", "respond", "duet")
+MODES = ("free", "respond", "duet")  # see realtime.modes
 KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 # Semitones above the key.
 SCALES: Mapping[str, tuple[int, ...]] = MappingProxyType(
@@ -106,7 +106,7 @@ class Settings:
     articulation: float = 1.0
     tempo_scale: float = 1.0
     velocity_scale: float = 1.0
-    mode: str = "respond"
+    mode: str = "free"
     patience_s: float = 1.0
     share: float = 0.5
     grid: str = "off"

@@ -1,9 +1,9 @@
 """What crosses between the processes: one line of JSON as a greeting, then fixed-size records.
 
-Down, towards the player: PLAY, HUSH, STOP. Up, towards the composer: HEARD, SENT, DROPPED, LOST,
-DEAF, HEARING, UNHEARD, CLOCK, PAUSE, RESUME. The daemon asks either: PING, and is answered: PONG;
-the composer's PONG is passed on to the player. Between the daemon and a composer, what is not said
-in notes is JSON, cut into pieces: ORDER down, WORD up. A record is far below PIPE_BUF, so that
+Down, towards the player: PLAY, HUSH, REVISE, STOP. Up, towards the composer: HEARD, SENT, DROPPED,
+LOST, DEAF, HEARING, UNHEARD, CLOCK, PAUSE, RESUME. The daemon asks either: PING, and is answered:
+PONG; the composer's PONG is passed on to the player. Between the daemon and a composer, what is not
+said in notes is JSON, cut into pieces: ORDER down, WORD up. A record is far below PIPE_BUF, so that
 writers may share a pipe and never mix their records.
 """
 
@@ -22,8 +22,8 @@ from typing import IO, Any, NamedTuple
 
 class Kind(enum.IntEnum):
     PLAY = 1  # send `message` at `due_ns`, unless it is a note of a past epoch
-    # `epoch` begins: forget queued notes of older ones, release all that sounds; on the channel of
-    # `message`, or on all when there is none.
+    # `epoch` begins: forget the notes of older ones that are due after `due_ns`, and release then
+    # all that sounds; on the channel of `message`, or on all when there is none.
     HUSH = 2
     STOP = 3  # release all that sounds, then pedal up, all notes off, close and go
     HEARD = 4  # `message` came in from the keyboard at `at_ns`
@@ -40,6 +40,7 @@ class Kind(enum.IntEnum):
     ORDER = 15  # `message` is a piece of JSON, the `due_ns`th; `epoch` more pieces of it follow
     WORD = 16  # the same, from a composer
     CLOCK = 17  # `message` of a clock, at `at_ns`; a tick is the song's `epoch`th, counted from 0
+    REVISE = 18  # as HUSH, but what sounds goes on
 
 
 class Record(NamedTuple):
@@ -94,9 +95,14 @@ def control_change(channel: int, control: int, value: int) -> bytes:
     return bytes((0xB0 | channel, control, value))
 
 
-def hush(channel: int, epoch: int) -> Record:
+def hush(channel: int, epoch: int, due_ns: int = 0) -> Record:
     """What one part says that falls silent: the others are not meant."""
-    return Record(Kind.HUSH, control_change(channel, ALL_NOTES_OFF, 0), epoch=epoch)
+    return Record(Kind.HUSH, control_change(channel, ALL_NOTES_OFF, 0), due_ns, epoch=epoch)
+
+
+def revise(channel: int, epoch: int, due_ns: int) -> Record:
+    """What one part says that has thought again of what comes after `due_ns`."""
+    return Record(Kind.REVISE, control_change(channel, ALL_NOTES_OFF, 0), due_ns, epoch=epoch)
 
 
 def greet(stream: IO[bytes], fields: dict[str, Any]) -> None:

@@ -89,6 +89,7 @@ def test_knobs_turn_from_all_sides(composerd: Composerd, jack, tmp_path: Path) -
         "register_low": 48,
         "articulation": 0.5,
         "velocity_scale": 4,
+        "mode": "respond",
         "share": 0.25,
     }
 

@@ -33,10 +33,13 @@ def ticks(beats: float, start_ms: float, bpm: float = 120, first: int = 0) -> So
 class Stage:
     """A performer, its follower, and what they say."""
 
-    def __init__(self, checkpoint: Checkpoint, grid: str = "off") -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, grid: str = "off", engine: Engine | None = None
+    ) -> None:
         settings = Settings(grid=grid)
         rng = np.random.default_rng(1)
-        performer = Performer(Engine(checkpoint), checkpoint.codec, settings, rng, 0)
+        engine = engine or Engine(checkpoint)
+        performer = Performer(engine, checkpoint.codec, settings, rng, 0)
         self.performer = performer
         self._follower = Follower(performer)
         self.said = self._follower.begin(0)
@@ -156,8 +159,8 @@ class Overheard(Engine):
 
 def test_the_model_hears_what_was_really_played(make_checkpoint: MakeCheckpoint) -> None:
     checkpoint = make_checkpoint(0, DENSE)
-    stage = Stage(checkpoint, EIGHTH)
-    engine = stage.performer._engine = Overheard(checkpoint)
+    engine = Overheard(checkpoint)
+    stage = Stage(checkpoint, EIGHTH, engine)
     said = stage.plays([(0, START, 0), *ticks(32, 0)], until_ms=14_000)
     dues_ns = [record.due_ns for record in said if is_play(record)]
     deltas_s = [(after - before) / 1e9 for before, after in pairwise(dues_ns)]

@@ -1,7 +1,10 @@
 """Who plays when: the machine in time, the human first, and one legal stream for the model."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,18 +15,23 @@ from core.checkpoint import Checkpoint
 from core.codec import Codec, Token
 from core.errors import SettingsError
 from core.events import Event
+from realtime.clock import VirtualClock
 from realtime.engine import Engine, Snapshot
 from realtime.form import CROWD
+from realtime.ledger import Ledger
+from realtime.modes import MODES
 from realtime.past import recall
 from realtime.performer import (
     BEHIND_NS,
     BREATH_NS,
     HORIZON_NS,
     LONGEST_NS,
-    PATIENCE_NS,
+    REACH_NS,
     STUCK_NS,
     Performer,
 )
+from realtime.ports import MemoryPort
+from realtime.scheduler import Scheduler
 from realtime.settings import Settings
 from realtime.wire import (
     Kind,
@@ -71,16 +79,32 @@ class Overheard(Engine):
 
 
 def machine(
-    checkpoint: Checkpoint, engine: Engine | None = None, *, seed: int = 0, **options: float
+    checkpoint: Checkpoint,
+    engine: Engine | None = None,
+    *,
+    seed: int = 0,
+    channel: int = 0,
+    program: int | None = None,
+    horizon_ns: int = HORIZON_NS,
+    paused: bool = False,
+    **knobs: Any,
 ) -> Performer:
     return Performer(
         engine or Engine(checkpoint),
         checkpoint.codec,
-        Settings(),
+        Settings(**knobs),
         np.random.default_rng(seed),
         START_NS,
-        **options,  # type: ignore[arg-type]
+        channel=channel,
+        program=program,
+        horizon_ns=horizon_ns,
+        paused=paused,
     )
+
+
+def human(performer: Performer, at_ns: int, message: bytes) -> list[Record]:
+    """Heard of at once."""
+    return performer.heard(at_ns, message, at_ns)
 
 
 def play(performer: Performer, until_ns: int, now_ns: int = START_NS) -> list[Record]:
@@ -253,9 +277,9 @@ def test_the_program_is_asked_for_first_on_the_channel(make_checkpoint: MakeChec
 
 
 def test_scales_out_of_range_say_so(make_checkpoint: MakeCheckpoint) -> None:
-    with pytest.raises(SettingsError, match=r"tempo scale must be within 0.1..10, not 0"):
+    with pytest.raises(SettingsError, match=r"tempo_scale must be within 0.1..10, not 0"):
         machine(make_checkpoint(), tempo_scale=0.0)
-    with pytest.raises(SettingsError, match=r"velocity scale must be within 0.1..4, not 5"):
+    with pytest.raises(SettingsError, match=r"velocity_scale must be within 0.1..4, not 5"):
         machine(make_checkpoint(), velocity_scale=5.0)
 
 
@@ -299,6 +323,7 @@ def duo(make_checkpoint: MakeCheckpoint) -> tuple[Performer, Overheard]:
         performer = machine(checkpoint, engine)
         play(performer, START_NS + 2 * S)
         if len(engine.stream) > 5 and sum(1 if t.velocity else -1 for t in engine.stream) > 1:
+            performer.settings = Settings(mode="respond")
             return performer, engine
     pytest.fail("no random network plays two notes at once")
 
@@ -310,15 +335,15 @@ def test_when_the_human_plays_the_machine_is_silent_until_they_are_done(
     duo: tuple[Performer, Overheard],
 ) -> None:
     performer, _ = duo
-    assert performer.heard(NOW_NS, note_on(0, 62, 90)) == [hush(0, 1)]
+    assert human(performer, NOW_NS, note_on(0, 62, 90)) == [hush(0, 1, NOW_NS + REACH_NS)]
     assert performer.wake_ns == NOW_NS + STUCK_NS
     assert list(performer.plan(NOW_NS + 60 * S)) == []
     up_ns = NOW_NS + 60 * S
-    assert performer.heard(up_ns, note_off(0, 62)) == []
-    assert performer.wake_ns == up_ns + PATIENCE_NS - HORIZON_NS
+    assert human(performer, up_ns, note_off(0, 62)) == []
+    assert performer.wake_ns == up_ns + S - HORIZON_NS
     assert list(performer.plan(performer.wake_ns - 1)) == []
     answer = list(performer.plan(performer.wake_ns))
-    assert answer[0].due_ns == up_ns + PATIENCE_NS
+    assert answer[0].due_ns == up_ns + S
     assert answer[0].epoch == 1
     assert is_onset(answer[0].message)
 
@@ -328,10 +353,10 @@ def test_the_model_hears_the_human_in_the_stream_at_the_true_time(
 ) -> None:
     performer, engine = duo
     before = list(engine.stream)
-    performer.heard(NOW_NS, note_on(0, 62, 90))
-    performer.heard(NOW_NS + 200 * MS, note_on(0, 65, 91))
-    performer.heard(NOW_NS + 250 * MS, note_off(0, 62))
-    performer.heard(NOW_NS + 950 * MS, note_on(0, 65, 0))
+    human(performer, NOW_NS, note_on(0, 62, 90))
+    human(performer, NOW_NS + 200 * MS, note_on(0, 65, 91))
+    human(performer, NOW_NS + 250 * MS, note_off(0, 62))
+    human(performer, NOW_NS + 950 * MS, note_on(0, 65, 0))
     assert engine.stream[-3:] == [(5, 91, 3), (2, 0, 2), (5, 0, 4)]
     assert engine.stream[-4][:2] == (2, 90)
     # The machine's own notes were released at the human's first.
@@ -347,11 +372,12 @@ def test_the_model_forgets_what_it_wrote_for_later_than_the_human(
     engine = Overheard(checkpoint)
     performer = machine(checkpoint, engine, horizon_ns=3 * S)
     written = list(performer.plan(START_NS))
+    performer.settings = Settings(mode="respond")
     human_ns = START_NS + S
-    sounded = [record for record in written if record.due_ns <= human_ns]
+    sounded = [record for record in written if record.due_ns <= human_ns + REACH_NS]
     assert 0 < len(sounded) < len(written) == len(engine.stream)
     kept = engine.stream[: len(sounded)]
-    performer.heard(human_ns, note_on(0, 69, 64))
+    human(performer, human_ns, note_on(0, 69, 64))
     assert engine.stream[: len(kept)] == kept
     assert notes_after(engine.stream) == {9}
     assert engine.stream[-1][:2] == (9, 64)
@@ -369,8 +395,9 @@ def test_what_has_sounded_is_not_undone_however_late_the_human_is_heard_of(
     performer = machine(checkpoint, engine)
     records = play(performer, NOW_NS)
     records += performer.plan(NOW_NS)
-    sounded = engine.stream[: sum(due_ns <= NOW_NS for due_ns in dues_ns(records))]
-    performer.heard(START_NS, note_on(0, 62, 90))
+    performer.settings = Settings(mode="respond")
+    sounded = engine.stream[: sum(due_ns <= NOW_NS + REACH_NS for due_ns in dues_ns(records))]
+    performer.heard(START_NS, note_on(0, 62, 90), NOW_NS)
     assert len(sounded) > 5
     assert engine.stream[: len(sounded)] == sounded
     assert all(token.velocity == 0 for token in engine.stream[len(sounded) : -1])
@@ -380,9 +407,9 @@ def test_twice_the_tempo_hears_the_human_at_half_the_speed(
     make_checkpoint: MakeCheckpoint,
 ) -> None:
     engine = Overheard(make_checkpoint(0, FEW))
-    performer = machine(make_checkpoint(0, FEW), engine, tempo_scale=2.0)
-    performer.heard(START_NS, note_on(0, 62, 90))
-    performer.heard(START_NS + 25 * MS, note_off(0, 62))
+    performer = machine(make_checkpoint(0, FEW), engine, tempo_scale=2.0, mode="respond")
+    human(performer, START_NS, note_on(0, 62, 90))
+    human(performer, START_NS + 25 * MS, note_off(0, 62))
     assert engine.stream == [(2, 90, 0), (2, 0, FEW.encode(Event(0.05, 60, 0)).time_bin)]
 
 
@@ -390,15 +417,17 @@ def test_twice_the_tempo_hears_the_human_at_half_the_speed(
 def listener(make_checkpoint: MakeCheckpoint) -> tuple[Performer, Overheard]:
     """A performer that has not played yet."""
     engine = Overheard(make_checkpoint(0, FEW))
-    return machine(make_checkpoint(0, FEW), engine), engine
+    performer = machine(make_checkpoint(0, FEW), engine, mode="respond")
+    assert list(performer.plan(START_NS)) == [hush(0, 1)]
+    return performer, engine
 
 
 def test_a_key_or_pedal_that_is_stuck_does_not_silence_the_machine_for_ever(
     listener: tuple[Performer, Overheard],
 ) -> None:
     performer, engine = listener
-    performer.heard(START_NS, control_change(0, 64, 127))
-    performer.heard(START_NS, note_on(0, 62, 90))
+    human(performer, START_NS, control_change(0, 64, 127))
+    human(performer, START_NS, note_on(0, 62, 90))
     assert list(performer.plan(START_NS + STUCK_NS - 1)) == []
     assert engine.stream == [(2, 90, 0)]
     assert list(performer.plan(START_NS + STUCK_NS)) == []  # as if it had been released just now
@@ -408,12 +437,12 @@ def test_a_key_or_pedal_that_is_stuck_does_not_silence_the_machine_for_ever(
 
 def test_the_pedal_holds_what_its_key_lets_go(listener: tuple[Performer, Overheard]) -> None:
     performer, engine = listener
-    performer.heard(START_NS, control_change(0, 64, 127))
-    performer.heard(START_NS, note_on(0, 62, 90))
-    performer.heard(START_NS + 10 * MS, note_off(0, 62))
+    human(performer, START_NS, control_change(0, 64, 127))
+    human(performer, START_NS, note_on(0, 62, 90))
+    human(performer, START_NS + 10 * MS, note_off(0, 62))
     assert engine.stream == [(2, 90, 0)]
     assert performer.wake_ns == START_NS + STUCK_NS
-    performer.heard(START_NS + 60 * MS, control_change(0, 64, 0))
+    human(performer, START_NS + 60 * MS, control_change(0, 64, 0))
     assert engine.stream == [(2, 90, 0), (2, 0, 2)]
     assert performer.wake_ns is not None
 
@@ -422,10 +451,10 @@ def test_a_note_struck_again_under_the_pedal_is_released_first(
     listener: tuple[Performer, Overheard],
 ) -> None:
     performer, engine = listener
-    performer.heard(START_NS, control_change(0, 64, 127))
+    human(performer, START_NS, control_change(0, 64, 127))
     for at_ns in (START_NS, START_NS + 200 * MS):
-        performer.heard(at_ns, note_on(0, 62, 90))
-        performer.heard(at_ns + 5 * MS, note_off(0, 62))
+        human(performer, at_ns, note_on(0, 62, 90))
+        human(performer, at_ns + 5 * MS, note_off(0, 62))
     assert engine.stream == [(2, 90, 0), (2, 0, 3), (2, 90, 0)]
 
 
@@ -433,19 +462,19 @@ def test_orphan_releases_and_double_strikes_are_mended(
     listener: tuple[Performer, Overheard],
 ) -> None:
     performer, engine = listener
-    assert performer.heard(START_NS, note_off(0, 62)) == []
-    performer.heard(START_NS, note_on(0, 62, 90))
-    performer.heard(START_NS + 200 * MS, note_on(1, 62, 80))
-    performer.heard(START_NS + 205 * MS, note_off(0, 62))
-    performer.heard(START_NS + 210 * MS, note_off(1, 62))
+    assert human(performer, START_NS, note_off(0, 62)) == []
+    human(performer, START_NS, note_on(0, 62, 90))
+    human(performer, START_NS + 200 * MS, note_on(1, 62, 80))
+    human(performer, START_NS + 205 * MS, note_off(0, 62))
+    human(performer, START_NS + 210 * MS, note_off(1, 62))
     assert engine.stream == [(2, 90, 0), (2, 0, 3), (2, 80, 0), (2, 0, 1)]
 
 
 def test_a_pitch_outside_the_codec_is_not_heard(duo: tuple[Performer, Overheard]) -> None:
     performer, engine = duo
     before = list(engine.stream)
-    assert performer.heard(NOW_NS, note_on(0, 59, 90)) == []
-    assert performer.heard(NOW_NS, note_off(0, 59)) == []
+    assert human(performer, NOW_NS, note_on(0, 59, 90)) == []
+    assert human(performer, NOW_NS, note_off(0, 59)) == []
     assert engine.stream == before
     assert performer.wake_ns is not None
 
@@ -454,17 +483,17 @@ def test_a_keyboard_unplugged_with_keys_down_does_not_silence_the_machine(
     listener: tuple[Performer, Overheard],
 ) -> None:
     performer, engine = listener
-    performer.heard(START_NS, note_on(0, 62, 90))
-    performer.human_gone(START_NS + 50 * MS)
+    human(performer, START_NS, note_on(0, 62, 90))
+    performer.human_gone(START_NS + 50 * MS, START_NS + 50 * MS)
     assert engine.stream == [(2, 90, 0), (2, 0, 2)]
     assert performer.wake_ns is not None
 
 
 def test_all_notes_off_lets_all_keys_go(listener: tuple[Performer, Overheard]) -> None:
     performer, engine = listener
-    performer.heard(START_NS, note_on(0, 62, 90))
-    performer.heard(START_NS, note_on(0, 63, 90))
-    performer.heard(START_NS + 50 * MS, control_change(0, 123, 0))
+    human(performer, START_NS, note_on(0, 62, 90))
+    human(performer, START_NS, note_on(0, 63, 90))
+    human(performer, START_NS + 50 * MS, control_change(0, 123, 0))
     assert notes_after(engine.stream) == set()
     assert performer.wake_ns is not None
 
@@ -472,14 +501,14 @@ def test_all_notes_off_lets_all_keys_go(listener: tuple[Performer, Overheard]) -
 # Whatever happens
 
 pitches = st.integers(58, 71)
-human = st.one_of(
+acts = st.one_of(
     st.builds(note_on, st.just(0), pitches, st.integers(0, 127)),
     st.builds(note_off, st.just(0), pitches),
     st.builds(control_change, st.just(0), st.sampled_from([1, 64, 123]), st.sampled_from([0, 127])),
 )
 # (milliseconds since the last, how long ago the human did it, what; None: only plan)
 happenings = st.lists(
-    st.tuples(st.integers(0, 400), st.integers(0, 60), st.none() | human), max_size=60
+    st.tuples(st.integers(0, 400), st.integers(0, 60), st.none() | acts), max_size=60
 )
 
 
@@ -488,39 +517,65 @@ happenings = st.lists(
     seed=st.integers(0, 2**32 - 1),
     spread=st.sampled_from([0.1, 1.0, 10.0]),
     tempo_scale=st.floats(0.1, 10),
-    patience_ms=st.integers(0, 500),
+    patience_ms=st.integers(50, 500),
+    modes=st.lists(st.sampled_from(list(MODES)), min_size=1, max_size=4),
     happenings=happenings,
 )
-def test_whatever_the_human_does_every_stream_is_legal(
+def test_whatever_the_human_does_the_model_hears_what_sounds_and_nothing_is_left_sounding(
     make_checkpoint: MakeCheckpoint,
     seed: int,
     spread: float,
     tempo_scale: float,
     patience_ms: int,
+    modes: list[str],
     happenings: list[tuple[int, int, bytes | None]],
 ) -> None:
     checkpoint = make_checkpoint(seed, FEW, hidden_size=4, spread=spread)
     engine = Overheard(checkpoint)
-    performer = machine(
-        checkpoint, engine, seed=seed, tempo_scale=tempo_scale, patience_ns=patience_ms * MS
-    )
-    now_ns = START_NS
-    records: list[Record] = []
-    for wait_ms, ago_ms, message in happenings:
-        now_ns += wait_ms * MS
-        if message is None:
-            for _, record in zip(range(20), performer.plan(now_ns), strict=False):
-                records.append(record)
-        else:
-            records += performer.heard(now_ns - ago_ms * MS, message)
-        assert is_legal(engine.stream)
+    knobs = Settings(tempo_scale=tempo_scale, patience_s=patience_ms / 1000, mode=modes[0])
+    performer = Performer(engine, FEW, knobs, np.random.default_rng(seed), START_NS)
+    clock, ledger, port = VirtualClock(START_NS), Ledger(), MemoryPort()
+    scheduler = Scheduler(clock, ledger, port.send, lambda _: None)
+    struck: list[int] = []  # by the human
 
-    assert is_playable(records)
-    epochs = [record.epoch for record in records]
-    assert epochs == sorted(epochs)
-    for before, after in pairwise(records):
-        if before.kind is after.kind is Kind.PLAY:
-            assert before.due_ns <= after.due_ns
+    def pass_on(records: Iterable[Record]) -> None:
+        for record in records:
+            if record.kind is Kind.PLAY:
+                scheduler.push(record)
+            elif record.kind is Kind.HUSH:
+                scheduler.hush(record.epoch, 0, record.due_ns)
+            else:
+                scheduler.revise(record.epoch, 0, record.due_ns)
+
+    for count, (wait_ms, ago_ms, message) in enumerate(happenings):
+        scheduler.run_until(clock.now_ns() + wait_ms * MS)
+        now_ns = clock.now_ns()
+        if message is None:
+            pass_on(record for _, record in zip(range(20), performer.plan(now_ns), strict=False))
+        else:
+            struck += [message[1] - 60] * (is_onset(message) and FEW.holds(message[1]))
+            pass_on(performer.heard(now_ns - ago_ms * MS, message, now_ns))
+        assert is_legal(engine.stream)
+        if count % 10 == 9:
+            performer.settings = replace(knobs, mode=modes[count // 10 % len(modes)])
+    # What is written ahead sounds; then the music pauses.
+    scheduler.run_until(clock.now_ns() + HORIZON_NS)
+    pass_on(performer.pause(clock.now_ns()))
+    scheduler.run_until(clock.now_ns() + REACH_NS)
+    assert ledger.sounding == ()
+    assert is_legal_on_the_wire(port.sent)
+    onsets = Counter(message[1] - 60 for message in port.sent if is_onset(message))
+    heard = Counter(token.note for token in engine.stream if token.velocity)
+    assert heard == onsets + Counter(struck)
+
+
+def is_legal_on_the_wire(messages: Iterable[bytes]) -> bool:
+    sounding: set[int] = set()
+    for message in messages:
+        if is_onset(message) == (message[1] in sounding):
+            return False
+        sounding ^= {message[1]}
+    return True
 
 
 def test_a_stream_is_one_of_pieces(make_checkpoint: MakeCheckpoint) -> None:
@@ -566,8 +621,8 @@ def test_when_the_human_plays_nothing_comes_again(
     play(performer, START_NS + 10 * S)
     part = list(engine.stream)
     assert len(part) < 31
-    performer.heard(START_NS + 10 * S, note_on(0, 0, 64))
-    performer.heard(START_NS + 11 * S, note_off(0, 0))
+    human(performer, START_NS + 10 * S, note_on(0, 0, 64))
+    human(performer, START_NS + 11 * S, note_off(0, 0))
     play(performer, START_NS + 300 * S)
     assert not any(
         engine.stream[at : at + len(part)] == part for at in range(len(part), len(engine.stream))
