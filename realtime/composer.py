@@ -17,8 +17,9 @@ The first line down is the orders:
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
 
 The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
-DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH, REVISE and PONG. It ends when its
-stdin does. An ORDER says {"settings": {those that change}}.
+DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH, REVISE, WORD and PONG. It ends when
+its stdin does. An ORDER says {"settings": {those that change}}, {"model": path} or {"surprise":
+true}; a WORD {"say": what the musician is to know, "model": the path, when another one plays now}.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,12 @@ from core.events import Event
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.follower import Follower
+from realtime.obeying import Obeying
 from realtime.past import recall
 from realtime.performer import Performer
 from realtime.plain import engine_for
 from realtime.settings import Settings
-from realtime.wire import Inbox, Kind, Pieces, Record, is_note, is_onset
+from realtime.wire import Inbox, Kind, Record, is_note, is_onset
 
 # Until the first event may be due: the first steps of a cold process take longer than later ones.
 SETTLE_NS = 100 * NS_PER_MS
@@ -130,18 +131,19 @@ def _compose() -> None:
         def send(record: Record) -> None:
             up.write(wire.pack(record))
 
-        orders_since = Pieces()
+        obeying = Obeying(plays, _model(orders), send)
         gc.collect()
         gc.freeze()
         if song:
             for record in song.begin(clock.now_ns()):
                 send(record)
         while True:
-            _listen(plays, song, clock, inbox, orders_since, send)
+            _listen(plays, song, clock, inbox, obeying, send)
             for record in plays.plan(clock.now_ns()):
                 send(record)
                 if clock.wait_until(0):  # the human comes first
                     break
+            obeying.go_on()
 
 
 def _listen(
@@ -149,12 +151,14 @@ def _listen(
     song: Follower | None,
     clock: RealClock,
     inbox: Inbox,
-    orders: Pieces,
+    obeying: Obeying,
     send: Callable[[Record], None],
 ) -> None:
     """Hear what comes until there is something to write."""
-    wake_ns = plays.wake_ns
-    if not clock.wait_until(clock.now_ns() + NS_PER_S if wake_ns is None else wake_ns):
+    wake_ns = clock.now_ns() + obeying.wait_ns
+    if plays.wake_ns is not None:
+        wake_ns = min(wake_ns, plays.wake_ns)
+    if not clock.wait_until(wake_ns):
         return
     for record in inbox.read():
         if record.kind is Kind.HEARD:
@@ -172,9 +176,7 @@ def _listen(
         elif record.kind is Kind.RESUME:
             plays.resume()
         elif record.kind is Kind.ORDER:
-            order = orders.join(record)
-            if order is not None:
-                plays.settings = replace(plays.settings, **order.get("settings", {}))
+            obeying.ordered(record)
         elif record.kind is Kind.PING:
             send(Record(Kind.PONG))
 

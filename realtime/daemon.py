@@ -252,6 +252,10 @@ class Daemon:
     def _composed(self, part: Part, record: Record) -> None:
         """A composer says so."""
         part.wrote(record)
+        if record.kind is Kind.WORD:
+            if (word := part.said(record)) is not None:
+                self._log(word if len(self._parts) == 1 else f"{part.name}: {word}")
+            return
         if self._lost:
             return
         if record.kind is Kind.PLAY:
@@ -509,12 +513,15 @@ class Daemon:
 
 @contextmanager
 def _signals_into(inbox: Arrivals) -> Iterator[None]:
-    """Ctrl-C and polite kills become an arrival from no child."""
+    """Ctrl-C and polite kills become an arrival from no child; SIGUSR1 the wish for a new model."""
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two not on every system
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in signals}
     for number in signals:
         signal.signal(number, lambda *_: inbox.stop())
+    if reload := getattr(signal, "SIGUSR1", None):
+        before[reload] = signal.getsignal(reload)
+        signal.signal(reload, lambda *_: inbox.want(None, {"model": None}, lambda _: None))
     try:
         yield
     finally:

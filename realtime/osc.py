@@ -199,7 +199,8 @@ def wished(path: str, arguments: Sequence[Any]) -> tuple[str | None, Wish]:
     [value] = arguments
     if isinstance(value, float):
         value = float(f"{value:.6g}")  # of 32 bits: 0.01 arrives as 0.0099999998
-    if name == "model" and not isinstance(value, str):
+    # What a stranger names is shown in a terminal, which obeys some characters.
+    if name == "model" and not (isinstance(value, str) and value.isprintable()):
         raise SettingsError("/model takes the path of a checkpoint")
     return part[0] if part else None, {name: value}
 

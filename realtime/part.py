@@ -11,7 +11,7 @@ from realtime.child import Arrivals, Child
 from realtime.control import ACTIONS, Wish, changed
 from realtime.pulse import Deaths
 from realtime.settings import Settings
-from realtime.wire import Kind, Record, is_note, is_onset, pieces
+from realtime.wire import Kind, Pieces, Record, is_note, is_onset, pieces
 
 PAST_EVENTS = 512  # what a composer that is started again hears of the music so far
 
@@ -38,6 +38,8 @@ class Part:
         self.settings = Settings(**orders.composer["settings"])
         self._told = self.settings  # as the composer knows them
         self.model = ""  # a file
+        self._swapped = False  # the model, for another one
+        self._words = Pieces()
         self.composer = composer
         self.ready = False  # the composer, to play
         self.deaths = Deaths()
@@ -86,11 +88,16 @@ class Part:
 
     def _composer_orders(self) -> dict[str, Any]:
         self._told = self.settings
-        return self._orders.composer | {"settings": asdict(self.settings)}
+        model = {"model": self.model} if self._swapped else {}
+        return self._orders.composer | model | {"settings": asdict(self.settings)}
 
     def turn(self, wish: Wish) -> tuple[str, ...]:
         """The musician wishes so; a word on each thing that could not be."""
-        actions = {name: wish[name] for name in wish if name in ("surprise", "model")}
+        actions: dict[str, object] = {}
+        if "surprise" in wish:
+            actions["surprise"] = True
+        if "model" in wish:  # None: the same file, which may have changed
+            actions["model"] = self.model if wish["model"] is None else str(wish["model"])
         knobs = {name: value for name, value in wish.items() if name not in ACTIONS}
         self.settings, words = changed(self.settings, knobs)
         self._tell_settings()
@@ -116,6 +123,16 @@ class Part:
             self.epoch = record.epoch
         elif record.kind is Kind.REVISE:
             self.epoch = record.epoch
+
+    def said(self, record: Record) -> str | None:
+        """The composer's WORD, or a piece of it: what the musician is to know, when it is whole."""
+        said = self._words.join(record)
+        if said is None:
+            return None
+        if "model" in said:
+            self.model, self._swapped = said["model"], True
+        word: str = said["say"]
+        return word
 
     def sounded(self, record: Record) -> None:
         """A message of its own has left: a successor hears it."""

@@ -201,6 +201,32 @@ class Performer:
         self._pedal = False
         return self._human_releases(at_ns, now_ns)
 
+    @property
+    def stream(self) -> Stream:
+        """To be read by who brings another model."""
+        return self._stream
+
+    def adopt(self, engine: Engine, codec: Codec) -> None:
+        """Another model goes on from here, between two events; what sounds goes on.
+
+        Args:
+            engine: it has heard all of the stream that cannot be undone.
+            codec: of its checkpoint, with the pitches of the one before.
+        """
+        self._stream.adopt(engine, codec)
+        if codec != self._codec:
+            self._form.leave()  # what it would play again is written in the other's times
+            if self._next:
+                token = codec.encode(self._codec.decode(self._next.token))
+                self._next = self._next._replace(token=token)
+        if self._next and self._next.begins:
+            engine.reset()
+        self._engine, self._codec = engine, codec
+
+    def surprise(self) -> None:
+        """A nudge: the model loses the thread a little, and finds another one."""
+        self._stream.nudge(self._rng)
+
     def pause(self, now_ns: int, why: str = "port") -> list[Record]:
         """Write no more until `resume`; what was written for later has never been."""
         paused, self._paused = self._paused, self._paused | {why}

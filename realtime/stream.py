@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+import numpy as np
+
 from core.codec import Codec, Token
 from core.events import Event
 from realtime.engine import Engine, Snapshot
 from realtime.pacing import Pacing
+
+PAST_EVENTS = 512  # what a model that takes over hears of the stream
+_KEPT = 2 * PAST_EVENTS  # with those that are heard while it does
+
+
+class Heard(NamedTuple):
+    """One event of the stream, as the model heard it."""
+
+    number: int  # from 0, in their order
+    event: Event
+    begins: bool  # a piece
 
 
 class Moment(NamedTuple):
@@ -40,6 +53,11 @@ class Stream:
         self._pacing = pacing
         # After the last event that cannot be undone, and after each one since.
         self._moments = deque([Moment(start_ns, engine.snapshot(), {}, 0)])
+        self._heard: deque[Heard] = deque(maxlen=_KEPT)
+
+    @property
+    def codec(self) -> Codec:
+        return self._codec
 
     @property
     def last(self) -> Moment:
@@ -58,6 +76,8 @@ class Stream:
     def hear(self, at_ns: int, token: Token, *, begins: bool = False) -> None:
         """One event more, which may be undone; `begins`: it is the first of a piece."""
         self._engine.step(token)
+        number = self._heard[-1].number + 1 if self._heard else 0
+        self._heard.append(Heard(number, self._codec.decode(token), begins))
         struck_ns = self.last.struck_ns.copy()
         if token.velocity:
             struck_ns[token.note] = at_ns
@@ -86,5 +106,36 @@ class Stream:
         count = len(self._moments)
         while len(self._moments) > 1 and self.last.at_ns > after_ns:
             self._moments.pop()
+            self._heard.pop()
         self._engine.restore(self.last.state)
         return count > len(self._moments)
+
+    def nudge(self, rng: np.random.Generator) -> None:
+        """What the model remembers is disturbed, as long as its last event stands."""
+        self._engine.nudge(rng)
+        self._moments[-1] = self.last._replace(state=self._engine.snapshot())
+
+    def heard_since(self, number: int | None) -> list[Heard]:
+        """Events that cannot be undone, from this one on; with None the last ones of the piece."""
+        fixed = list(self._heard)[: len(self._heard) - len(self._moments) + 1]
+        if number is not None:
+            return [heard for heard in fixed if heard.number >= number]
+        last = fixed[-PAST_EVENTS:]
+        begins = [index for index, heard in enumerate(last) if heard.begins]
+        return last[begins[-1] :] if begins else last
+
+    def adopt(self, engine: Engine, codec: Codec) -> None:
+        """Go on with another engine, which has heard all that cannot be undone.
+
+        Args:
+            engine: it hears the rest now.
+            codec: of its checkpoint, with the pitches of the one before.
+        """
+        fixed, *written = self._moments
+        self._moments = deque([fixed._replace(state=engine.snapshot())])
+        for moment, heard in zip(written, list(self._heard)[-len(written) :], strict=False):
+            if heard.begins:
+                engine.reset()
+            engine.step(codec.encode(heard.event))
+            self._moments.append(moment._replace(state=engine.snapshot()))
+        self._engine, self._codec = engine, codec

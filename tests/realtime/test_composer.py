@@ -209,3 +209,34 @@ def test_an_order_turns_what_comes_next(orders: dict[str, Any], start: Start) ->
     )
     assert {record.epoch for record in played} == {0}
     assert len({record.message for record in played}) < len({r.message for r in wildly_played})
+
+
+def test_another_model_takes_over_between_two_events(
+    start: Start,
+    orders: dict[str, Any],
+    make_checkpoint: Callable[..., checkpoint.Checkpoint],
+    tmp_path: Path,
+) -> None:
+    other, broken = tmp_path / "other.safetensors", tmp_path / "broken.safetensors"
+    checkpoint.save(other, make_checkpoint(1, QUICK, hidden_size=24))
+    broken.write_bytes(b"noise")
+    composer = start(orders)
+    wire.greeting(composer.stdout)
+    words, played = wire.Pieces(), []
+    said: list[dict[str, str]] = []
+    for path in (broken, other):
+        for record in wire.pieces(Kind.ORDER, {"model": str(path)}):
+            composer.stdin.write(wire.pack(record))
+        for record in wire.records(composer.stdout):
+            if record.kind is Kind.PLAY:
+                played.append(record)
+            elif (word := words.join(record)) is not None:
+                said.append(word)
+                break
+    played += islice(wire.records(composer.stdout), 20)
+    assert said[0]["say"].startswith(f"{broken} is not a checkpoint")
+    assert said[0]["say"].endswith(f"; {orders['model']} plays on")
+    assert said[1] == {"say": f"{other} plays now", "model": str(other)}
+    assert {record.kind for record in played} == {Kind.PLAY}
+    due_ns = [record.due_ns for record in played]
+    assert due_ns == sorted(due_ns)

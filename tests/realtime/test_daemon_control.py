@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from pythonosc.udp_client import SimpleUDPClient
+
+from core.checkpoint import SHIPPED
 
 Composerd = Callable[..., subprocess.Popen[str]]
 
@@ -107,3 +111,39 @@ def test_the_next_controller_that_moves_is_learned(
     output = daemon.communicate(timeout=20)[1]
     assert daemon.returncode == 0, output
     assert '7 = { knob = "patience_s", low = 0.05, high = 60 }' in config.read_text().splitlines()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal")
+def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
+    composerd: Composerd, tmp_path: Path
+) -> None:
+    stats, model = tmp_path / "stats.json", tmp_path / "mine.safetensors"
+    model.write_bytes(SHIPPED.read_bytes())
+    port = free_port()
+    daemon = composerd("--port", "none", "--model", model, "--osc", port, "--stats", stats)
+    said_so_far(daemon, "rehearsing")
+    time.sleep(1)
+    daemon.send_signal(signal.SIGUSR1)
+    said_so_far(daemon, f"{model} plays now")
+    model.write_bytes(b"half of a fi")
+    daemon.send_signal(signal.SIGUSR1)
+    said_so_far(daemon, f"; {model} plays on")
+    with SimpleUDPClient("127.0.0.1", port) as program:
+        program.send_message("/model", str(SHIPPED))
+    said_so_far(daemon, f"{SHIPPED} plays now")
+    os.kill(composer(daemon), signal.SIGKILL)  # its successor plays the same model
+    time.sleep(3)
+    daemon.terminate()
+    daemon.communicate(timeout=20)
+    figures = json.loads(stats.read_text())
+    assert (figures["restarts"], figures["dropped"]) == (1, 0)
+    assert figures["parts"]["composer"]["model"] == str(SHIPPED)
+
+
+def composer(daemon: subprocess.Popen[str]) -> int:
+    """Its process number."""
+    task = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+    children = map(int, task.read_text().split())
+    return next(
+        pid for pid in children if "realtime.composer" in Path(f"/proc/{pid}/cmdline").read_text()
+    )

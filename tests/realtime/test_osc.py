@@ -106,6 +106,7 @@ def test_messages_of_a_bundle_are_all_read(server: Server, program: Program) -> 
         (packet("/temperature"), "'/temperature' takes one argument, not 0"),
         (packet("/a/b/c", 1), "an address is /KNOB or /PART/KNOB, not '/a/b/c'"),
         (packet("/model", 3), "/model takes the path of a checkpoint"),
+        (packet("/model", "\x1b[2J"), "/model takes the path of a checkpoint"),
         (packet("/subscribe", "me"), "/subscribe takes the number of your port"),
     ],
 )

@@ -56,6 +56,9 @@ FEW = Codec(
     values_s=(0.0, 0.005, 0.05, 0.2, 0.7),
 )
 
+# The same notes, in another model's times.
+COARSE = Codec(lowest_pitch=60, notes=10, edges_s=(0.0, 0.005, 0.1), values_s=(0.0, 0.02, 0.5))
+
 
 class Overheard(Engine):
     """An engine that keeps the stream it was fed, as `restore` leaves it."""
@@ -520,6 +523,7 @@ happenings = st.lists(
     patience_ms=st.integers(50, 500),
     modes=st.lists(st.sampled_from(list(MODES)), min_size=1, max_size=4),
     happenings=happenings,
+    swapped_after=st.integers(0, 60),
 )
 def test_whatever_the_human_does_the_model_hears_what_sounds_and_nothing_is_left_sounding(
     make_checkpoint: MakeCheckpoint,
@@ -529,6 +533,7 @@ def test_whatever_the_human_does_the_model_hears_what_sounds_and_nothing_is_left
     patience_ms: int,
     modes: list[str],
     happenings: list[tuple[int, int, bytes | None]],
+    swapped_after: int,
 ) -> None:
     checkpoint = make_checkpoint(seed, FEW, hidden_size=4, spread=spread)
     engine = Overheard(checkpoint)
@@ -556,6 +561,11 @@ def test_whatever_the_human_does_the_model_hears_what_sounds_and_nothing_is_left
             struck += [message[1] - 60] * (is_onset(message) and FEW.holds(message[1]))
             pass_on(performer.heard(now_ns - ago_ms * MS, message, now_ns))
         assert is_legal(engine.stream)
+        if count == swapped_after:
+            engine = Overheard(make_checkpoint(seed, COARSE, hidden_size=4, spread=spread))
+            for heard in performer.stream.heard_since(None):
+                engine.step(COARSE.encode(heard.event))
+            performer.adopt(engine, COARSE)
         if count % 10 == 9:
             performer.settings = replace(knobs, mode=modes[count // 10 % len(modes)])
     # What is written ahead sounds; then the music pauses.
@@ -565,8 +575,22 @@ def test_whatever_the_human_does_the_model_hears_what_sounds_and_nothing_is_left
     assert ledger.sounding == ()
     assert is_legal_on_the_wire(port.sent)
     onsets = Counter(message[1] - 60 for message in port.sent if is_onset(message))
-    heard = Counter(token.note for token in engine.stream if token.velocity)
-    assert heard == onsets + Counter(struck)
+    onsets_heard = Counter(token.note for token in engine.stream if token.velocity)
+    assert onsets_heard == onsets + Counter(struck)
+
+
+def test_a_surprise_leads_elsewhere_and_is_a_surprise_each_time(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    def played(*, surprised: bool, seed: int = 0) -> list[Record]:
+        performer = machine(make_checkpoint(), seed=seed)
+        before = play(performer, START_NS + S)
+        if surprised:
+            performer.surprise()
+        return before + play(performer, START_NS + 10 * S, START_NS + S)
+
+    assert played(surprised=True) == played(surprised=True)
+    assert played(surprised=True) != played(surprised=False)
 
 
 def is_legal_on_the_wire(messages: Iterable[bytes]) -> bool:
