@@ -165,7 +165,7 @@ def _listen(
             for answer in plays.heard(record.at_ns, record.message, clock.now_ns()):
                 send(answer)
         elif record.kind is Kind.CLOCK and song:
-            for answer in song.heard(record):
+            for answer in song.heard(record, clock.now_ns()):
                 send(answer)
         elif record.kind is Kind.DEAF:
             for answer in plays.human_gone(clock.now_ns(), clock.now_ns()):

@@ -17,11 +17,11 @@ class Follower:
         self._tempo = Tempo()
         self._on = False
 
-    def begin(self, at_ns: int) -> list[Record]:
+    def begin(self, now_ns: int) -> list[Record]:
         """Wait for the song. Returns what the performer has to say about it."""
-        return self._performer.pause(at_ns, _WHY)
+        return self._performer.pause(now_ns, _WHY)
 
-    def heard(self, record: Record) -> list[Record]:
+    def heard(self, record: Record, now_ns: int) -> list[Record]:
         """Returns the same as `begin`."""
         self._tempo.heard(record.message, record.at_ns, record.epoch)
         if self._tempo.line:
@@ -29,7 +29,7 @@ class Follower:
         is_on = self._tempo.rolling and self._tempo.line is not None
         was_on, self._on = self._on, is_on
         if was_on and not is_on:
-            return self._performer.pause(record.at_ns, _WHY)
+            return self._performer.pause(now_ns, _WHY)
         if is_on and not was_on:
             self._performer.resume(_WHY)
         return []

@@ -20,6 +20,7 @@ TICKS_PER_BEAT = 24
 # Ticks that a line may go through, the most first: four beats down to a sixteenth note.
 _SPANS = (96, 48, 24, 12, 6)
 _FEWEST = _SPANS[-1]
+_ENOUGH = 24  # ticks, to know where the next one should be
 _SHORTEST_NS, _LONGEST_NS = (60 * NS_PER_S / TICKS_PER_BEAT / bpm for bpm in (500, 10))
 _GONE_NS = NS_PER_S  # a clock that was silent for so long begins anew
 
@@ -33,6 +34,10 @@ class Line(NamedTuple):
     @property
     def bpm(self) -> float:
         return 60 * NS_PER_S / self.beat_ns
+
+    @property
+    def tick_ns(self) -> float:
+        return self.beat_ns / TICKS_PER_BEAT
 
     def beat_at(self, at_ns: float) -> float:
         return (at_ns - self.zero_ns) / self.beat_ns
@@ -53,6 +58,9 @@ class Tempo:
         self.line: Line | None = None
         self._ticks: deque[tuple[int, int]] = deque(maxlen=_SPANS[0])  # (number, at_ns)
         self._interval_ns: float | None = None  # the latest, between two ticks
+        self._uncounted = 0  # ticks that were sent and did not arrive
+        self._before: Line | None = None  # a gap, after which it must show whether ticks were lost
+        self._after: list[float] = []  # how late the ticks since the gap are, in ticks
 
     def heard(self, message: bytes, at_ns: int, number: int = 0) -> None:
         """One message of the clock.
@@ -69,17 +77,20 @@ class Tempo:
         else:
             # The next tick is somewhere else in the song, and comes when the sender likes.
             self._forget()
+            self._uncounted = 0
             self.rolling = self.rolling or message in (START, CONTINUE)
 
     def _forget(self) -> None:
         self._ticks.clear()
-        self.line = None
+        self.line = self._before = None
 
     def _tick(self, number: int, at_ns: int) -> None:
+        number += self._uncounted
         if self._ticks:
             last, last_ns = self._ticks[-1]
             if number <= last or at_ns - last_ns > _GONE_NS:
                 self._forget()
+        number += self._lost_before(number, at_ns)
         self._ticks.append((number, at_ns))
         # Small numbers: the sums of their squares are exact.
         xs = [float(n - number) for n, _ in self._ticks]
@@ -92,6 +103,32 @@ class Tempo:
             return
         zero_ns = at_ns + off_ns - number * self._interval_ns
         self.line = Line(zero_ns, self._interval_ns * TICKS_PER_BEAT)
+
+    def _lost_before(self, number: int, at_ns: int) -> int:
+        """How many ticks turn out to have been lost, now that three have come since.
+
+        A sound server that was held up drops what it should have handed on. If it was a tick, all
+        that follow are late by one; after a mere delay they come in a bunch, and soon on time.
+        """
+        if self._before is None and self.line and len(self._ticks) >= _ENOUGH:
+            last, last_ns = self._ticks[-1]
+            if (at_ns - last_ns) / self.line.tick_ns > number - last + 0.6:
+                self._before, self._after = self.line, []
+        if self._before is None:
+            return 0
+        late_ns = at_ns - self._before.ns_at(number / TICKS_PER_BEAT)
+        self._after.append(late_ns / self._before.tick_ns)
+        if len(self._after) < 3:
+            return 0
+        lost = round(self._after[0])
+        self._before = None
+        if lost < 1 or any(abs(late - lost) > 0.3 for late in self._after):
+            return 0
+        for back in (-1, -2):
+            earlier, earlier_ns = self._ticks[back]
+            self._ticks[back] = earlier + lost, earlier_ns
+        self._uncounted += lost
+        return lost
 
 
 def _newest_line(xs: list[float], ys: list[float]) -> tuple[float, float]:

@@ -57,7 +57,7 @@ class Stage:
             now_ns = at_ns
             if message:
                 record = Record(Kind.CLOCK, message, at_ns=at_ns, epoch=number)
-                self.said += self._follower.heard(record)
+                self.said += self._follower.heard(record, at_ns)
         return self.said[before:]
 
 

@@ -107,11 +107,11 @@ def test_a_ritardando_is_followed(jitter: Jitter) -> None:
             assert abs(off_ms) < 3
 
 
-def heard(*messages: tuple[int, bytes] | tuple[int, bytes, int]) -> Tempo:
+def heard(*messages: tuple[float, bytes] | tuple[float, bytes, int]) -> Tempo:
     """(ms, message, number of a tick)."""
     tempo = Tempo()
     for at_ms, message, *number in messages:
-        tempo.heard(message, at_ms * NS_PER_MS, *number)
+        tempo.heard(message, round(at_ms * NS_PER_MS), *number)
     return tempo
 
 
@@ -150,6 +150,48 @@ def test_ticks_that_were_lost_leave_the_beats_where_they_are() -> None:
     tempo = heard(*ticks(range(20)), *ticks(range(27, 60), 27 * 20))
     assert tempo.line
     assert tempo.line.ns_at(3) == 3 * 480 * NS_PER_MS
+
+
+def on_arrival(numbers: Iterable[int], jitter: Jitter = exactly) -> Tempo:
+    """Of the ticks of these numbers, 20 ms each, but counted as they arrive."""
+    rng = random.Random(1)
+    return heard(
+        *((jitter(n * 20e6, rng) / 1e6, TICK, counted) for counted, n in enumerate(numbers))
+    )
+
+
+@pytest.mark.parametrize("jitter", [exactly, by_periods(4 * PERIOD_NS), late_by_up_to(5e6)])
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_ticks_that_were_lost_before_they_were_counted_are_counted(
+    lost: int, jitter: Jitter
+) -> None:
+    tempo = on_arrival([*range(50), *range(50 + lost, 80), *range(80 + lost, 110)], jitter)
+    assert tempo.line
+    assert tempo.line.beat_at(96 * 20 * NS_PER_MS) == pytest.approx(4, abs=0.02)
+
+
+@pytest.mark.parametrize("held_up_ms", [15, 25, 45, 100])
+def test_ticks_that_were_held_up_are_not_counted_twice(held_up_ms: float) -> None:
+    """They come in a bunch, and what follows is on time."""
+    free_ns = (50 * 20 + held_up_ms) * 1e6
+
+    def held_up(at_ns: float, _: random.Random) -> float:
+        return max(at_ns, free_ns) if at_ns >= 50 * 20e6 else at_ns
+
+    tempo = on_arrival(range(110), held_up)
+    assert tempo.line
+    assert tempo.line.beat_at(96 * 20 * NS_PER_MS) == pytest.approx(4, abs=0.02)
+
+
+@pytest.mark.parametrize("bpm", [50, 100, 114, 120, 130, 200, 300])
+def test_a_change_of_tempo_loses_no_ticks(bpm: float) -> None:
+    after_ms = [1000 + n * 2500 / bpm for n in range(1, 100)]
+    tempo = heard(
+        *ticks(range(51)),
+        *((at_ms, TICK, 50 + n) for n, at_ms in enumerate(after_ms, 1)),
+    )
+    assert tempo.line
+    assert tempo.line.beat_at(after_ms[-1] * NS_PER_MS) == pytest.approx(149 / 24, abs=1e-3)
 
 
 def test_a_clock_that_falls_silent_is_followed_in_thought_and_afterwards_anew() -> None:
