@@ -59,6 +59,11 @@ class Orders:
     wait_for_port: bool = True  # when it is lost; else end
     link: bool = False  # follow an Ableton Link session
 
+    @property
+    def follows(self) -> bool:
+        """Whether the music waits for a song."""
+        return self.link or bool(self.player.get("sync") or self.player.get("send_clock"))
+
 
 class Daemon:
     """One performance: `start`, then `run`.
@@ -169,6 +174,8 @@ class Daemon:
                     if now_ns >= line_ns:
                         line_ns = now_ns + LINE_EVERY_NS
                         line = self.report.line(now_ns, self.greeting["port"], self._heard_now())
+                        if self._orders.follows:
+                            line = f"{line}  {self._song.words()}"
                         self._show(line)
                         if now_ns >= beat_ns:
                             beat_ns = now_ns + BEAT_EVERY_NS

@@ -35,6 +35,12 @@ class Song:
         last = self._ticks[-1]
         return last.epoch, last.at_ns, self.tempo.line.beat_ns / TICKS_PER_BEAT
 
+    def words(self) -> str:
+        """For a terminal."""
+        if not self.tempo.rolling:
+            return "waiting for Start"
+        return f"{self.tempo.line.bpm:.1f} bpm" if self.tempo.line else "waiting for the tempo"
+
     def stats(self, now_ns: int) -> dict[str, Any] | None:
         """Tempo and place, for a program; None where no clock has been heard."""
         if not (line := self.tempo.line):

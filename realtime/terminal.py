@@ -20,6 +20,8 @@ def begun(greeting: dict[str, Any]) -> str:
         where = f"playing to {kind} {greeting['port']}"
     if greeting["input"]:
         where += f", listening to {greeting['input']}"
+    if greeting["clock_input"]:
+        where += f", to the clock of {greeting['clock_input']}"
     return f"{where}; real-time priority {'granted' if greeting['realtime'] else 'not granted'}"
 
 
