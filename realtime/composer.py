@@ -107,7 +107,7 @@ def _events(orders: dict[str, Any], settings: Settings) -> Iterator[Event]:
 def main() -> None:
     # When to end is for the daemon to decide, and it closes our stdin: a signal to all of its
     # processes, as from a terminal or a service manager, is not for us.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError):

@@ -64,7 +64,7 @@ class Session:
 
 
 def main() -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # the daemon decides when to end
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGUSR1"):  # are the daemon's
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     with os.fdopen(0, "rb", 0, closefd=False) as down, os.fdopen(1, "wb", 0, closefd=False) as up:

@@ -55,7 +55,9 @@ HUNG_AFTER_S = 3  # a wait takes 1, closing a port whose server is dead another
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C: the daemon decides
+    for name in ("SIGINT", "SIGUSR1"):  # the terminal's Ctrl-C, the service manager's: the daemon's
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     up_fd = os.dup(1)
     os.dup2(2, 1)  # what a driver may print must not come between the records
     granted = priority.ask()

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-DENSE = ("--density", "20", "--rng", "1")
+DENSE = ("--tempo-scale", "4", "--rng", "1")
 
 
 def play(seconds: float, every_s: float | None) -> dict[str, Any]:

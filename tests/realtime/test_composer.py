@@ -124,7 +124,7 @@ def test_an_unplugged_keyboard_lets_go_of_its_keys(start: Start, orders: dict[st
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_to_the_whole_group_are_the_daemons_business(
     start: Start, orders: dict[str, Any], number: signal.Signals
 ) -> None:

@@ -123,7 +123,8 @@ def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
     daemon = composerd("--port", "none", "--model", model, "--osc", port, "--stats", stats)
     said_so_far(daemon, "rehearsing")
     time.sleep(1)
-    daemon.send_signal(signal.SIGUSR1)
+    for pid in (*children(daemon).values(), daemon.pid):  # as a service manager does
+        os.kill(pid, signal.SIGUSR1)
     said_so_far(daemon, f"{model} plays now")
     model.write_bytes(b"half of a fi")
     daemon.send_signal(signal.SIGUSR1)
@@ -131,7 +132,7 @@ def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
     with SimpleUDPClient("127.0.0.1", port) as program:
         program.send_message("/model", str(SHIPPED))
     said_so_far(daemon, f"{SHIPPED} plays now")
-    os.kill(composer(daemon), signal.SIGKILL)  # its successor plays the same model
+    os.kill(children(daemon)["composer"], signal.SIGKILL)  # its successor plays the same model
     time.sleep(3)
     daemon.terminate()
     daemon.communicate(timeout=20)
@@ -140,10 +141,11 @@ def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
     assert figures["parts"]["composer"]["model"] == str(SHIPPED)
 
 
-def composer(daemon: subprocess.Popen[str]) -> int:
-    """Its process number."""
+def children(daemon: subprocess.Popen[str]) -> dict[str, int]:
+    """Process number by module."""
     task = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
-    children = map(int, task.read_text().split())
-    return next(
-        pid for pid in children if "realtime.composer" in Path(f"/proc/{pid}/cmdline").read_text()
-    )
+    found = {}
+    for pid in map(int, task.read_text().split()):
+        module = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2]
+        found[module.rpartition(".")[2]] = pid
+    return found
