@@ -25,21 +25,25 @@ CENTER_PULL = 8
 # With so many notes more than were asked for, a second until the next event gets tenfold likelier
 # beside a tenth of a second.
 AHEAD_NOTES = 10
-MOST_AHEAD = 4 * AHEAD_NOTES
+MOST_AHEAD = 8 * AHEAD_NOTES
 CHORD_S = 0.05  # shorter times belong to a chord: that they are longer or shorter is no matter
 CROWD = 16  # notes; with so many sounding nothing is held for longer
 
 
 def ahead(before: float, struck: bool, asked: float, delta_s: float) -> float:
-    """How many notes more than asked for there were, once an event has come: -40..40.
+    """How many notes more than asked for there were, once an event has come: -80..80.
 
     Args:
         before: the same, before the event.
-        struck: whether the event is a note, not a release.
-        asked: notes a second.
+        struck: whether it is a note of the machine.
+        asked: notes a second; 0 leaves things as they are.
         delta_s: since the event before.
     """
-    return min(max(before + struck - asked * delta_s, -MOST_AHEAD), MOST_AHEAD)
+    if not asked:
+        return before
+    # A long silence, as of a paused song, is not to be made up for.
+    missing = min(asked * delta_s, AHEAD_NOTES)
+    return min(max(before + struck - missing, -MOST_AHEAD), MOST_AHEAD)
 
 
 def of_times(ahead: float, codec: Codec) -> Scores:

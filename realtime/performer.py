@@ -21,7 +21,7 @@ from realtime.grid import Grid
 from realtime.modes import MODES
 from realtime.pacing import Pacing
 from realtime.sampler import sample
-from realtime.settings import KNOBS, Settings
+from realtime.settings import CHOOSING, KNOBS, Settings
 from realtime.stream import Stream
 from realtime.wire import (
     ALL_NOTES_OFF,
@@ -130,6 +130,8 @@ class Performer:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         yielded = MODES[self._settings.mode].yields
+        if any(getattr(settings, name) != getattr(self._settings, name) for name in CHOOSING):
+            self._form.leave()  # what was chosen before does not come again
         self._settings = settings
         self._obey(settings)
         if MODES[settings.mode].yields and not yielded:
@@ -225,6 +227,7 @@ class Performer:
 
     def surprise(self) -> None:
         """A nudge: the model loses the thread a little, and finds another one."""
+        self._form.leave()  # else what comes again would be no surprise
         self._stream.nudge(self._rng)
 
     def pause(self, now_ns: int, why: str = "port") -> list[Record]:
@@ -308,6 +311,7 @@ class Performer:
         """The machine falls silent."""
         _, stands_ns = self._undo(now_ns)
         self._leave()
+        self._stream.asked = 0
         self._epoch += 1
         for note in self._mine():
             self._stream.happens(at_ns, note, 0)
@@ -317,6 +321,7 @@ class Performer:
         """It is the human's turn. The others are told why nothing comes."""
         self._silent = True
         self._ending = False
+        self._stream.asked = 0
         self._until_ns = None
         self._phrase_ns = self._human_ns if self._held else None
         self._epoch += 1
@@ -326,14 +331,15 @@ class Performer:
 
     def _choose(self) -> _Choice | None:
         """The machine's next event; None when it falls silent."""
-        now_ns, _, struck_ns, age = self._stream.last
+        last = self._stream.last
+        now_ns, struck_ns = last.at_ns, last.struck_ns
         # A state carried further than in any training drifts, until notes are struck and hardly
         # one released. So the stream is one of pieces, as what the model learned from was.
         form, mine = self._form, self._mine()
         if self._until_ns is not None and now_ns >= self._until_ns:
             self._ending = True
         elif not self._held and not self._silent:
-            if form.piece_ends(age, len(mine)):
+            if form.piece_ends(last.age, len(mine)):
                 form.leave()
                 self._ending = True
             elif form.part_ends(len(mine)):
@@ -351,15 +357,18 @@ class Performer:
             phrase_ns = 0 if self._phrase_ns is None else now_ns - self._phrase_ns
             self._until_ns = due_ns + max(phrase_ns, SHORTEST_ANSWER_NS)
             self._silent, self._phrase_ns = False, None
+        settings = self._sharing(now_ns)
+        self._stream.asked = settings.density
         token = sample(
             self._engine,
             self._codec,
-            self._sharing(now_ns),
+            settings,
             self._rng,
             sounding=struck_ns.keys(),
             struck_now={note for note, at_ns in struck_ns.items() if at_ns == now_ns},
             held=self._held,
             time_bin=time_bin,
+            ahead=last.ahead,
         )
         choice = self._after(token) if due_ns is None else _Choice(token, due_ns=due_ns)
         until_ns = self._until_ns

@@ -72,6 +72,14 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
     }
 )
 
+# What the choice of events depends on.
+CHOOSING = (
+    *("temperature", "temperature_note", "temperature_velocity", "temperature_time"),
+    *("top_p", "floor", "density", "register_low", "register_high", "register_center"),
+    *("velocity_low", "velocity_high", "polyphony", "key", "scale", "key_strength"),
+    "articulation",
+)
+
 
 def within(name: str, value: float, low: float, high: float) -> None:
     """Raises SettingsError unless `low <= value <= high`."""

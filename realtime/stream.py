@@ -13,6 +13,8 @@ import numpy as np
 
 from core.codec import Codec, Token
 from core.events import Event
+from realtime import bias
+from realtime.clock import NS_PER_S
 from realtime.engine import Engine, Snapshot
 from realtime.pacing import Pacing
 
@@ -35,6 +37,7 @@ class Moment(NamedTuple):
     state: Snapshot
     struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
     age: int  # events since the piece began
+    ahead: float = 0.0  # notes of the machine beyond what was asked for
 
 
 class Stream:
@@ -54,6 +57,7 @@ class Stream:
         # After the last event that cannot be undone, and after each one since.
         self._moments = deque([Moment(start_ns, engine.snapshot(), {}, 0)])
         self._heard: deque[Heard] = deque(maxlen=_KEPT)
+        self.asked = 0.0  # of the machine now: notes a second; 0 is as many as it likes
 
     @property
     def codec(self) -> Codec:
@@ -73,18 +77,22 @@ class Stream:
         delta_s = self._pacing.seconds(self.last.at_ns, at_ns)
         return self._codec.encode(Event(delta_s, note + self._codec.lowest_pitch, velocity))
 
-    def hear(self, at_ns: int, token: Token, *, begins: bool = False) -> None:
+    def hear(self, at_ns: int, token: Token, *, begins: bool = False, humans: bool = False) -> None:
         """One event more, which may be undone; `begins`: it is the first of a piece."""
         self._engine.step(token)
         number = self._heard[-1].number + 1 if self._heard else 0
         self._heard.append(Heard(number, self._codec.decode(token), begins))
+        ahead = self.last.ahead
+        if not begins:
+            delta_s = (at_ns - self.last.at_ns) / NS_PER_S
+            ahead = bias.ahead(ahead, token.velocity > 0 and not humans, self.asked, delta_s)
         struck_ns = self.last.struck_ns.copy()
         if token.velocity:
             struck_ns[token.note] = at_ns
         else:
             del struck_ns[token.note]
         age = 1 if begins else self.last.age + 1
-        self._moments.append(Moment(at_ns, self._engine.snapshot(), struck_ns, age))
+        self._moments.append(Moment(at_ns, self._engine.snapshot(), struck_ns, age, ahead))
 
     def happens(self, at_ns: int, note: int, velocity: int) -> int:
         """Somebody else does this: now, or at the last event if that was heard of too late.
@@ -92,7 +100,7 @@ class Stream:
         It cannot be undone, nor what was before. Returns when.
         """
         at_ns = max(at_ns, self.last.at_ns)
-        self.hear(at_ns, self.token(at_ns, note, velocity))
+        self.hear(at_ns, self.token(at_ns, note, velocity), humans=True)
         self._moments = deque([self.last])
         return at_ns
 
