@@ -38,7 +38,7 @@ from realtime.wire import (
 
 HORIZON_NS = 30 * NS_PER_MS  # how far ahead the machine writes: what a busy computer may cost
 # The player hears of a new plan so late, at most. What is due before stands: it has sounded.
-REACH_NS = 3 * NS_PER_MS
+REACH_NS = 2 * NS_PER_MS
 STUCK_NS = 60 * NS_PER_S  # a key held for so long without another is not held by a human
 LONGEST_NS = 20 * NS_PER_S  # a network forgets: no note of the machine sounds longer
 FADE_NS = 200 * NS_PER_MS  # how long the last notes of a piece sound

@@ -328,6 +328,36 @@ def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
     assert not left_sounding(listener.heard())
 
 
+def test_in_a_duet_both_play_each_on_a_channel_of_its_own(composerd: Composerd, listener) -> None:
+    daemon = composerd(
+        *("--port", "listener", "--input", "Keys", "--mode", "duet", "--thru", "--rng", 6)
+    )
+    said_so_far(daemon, "listening to Keys")
+    time.sleep(1.5)
+    script = (
+        "import rtmidi, time\n"
+        "out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name='pianist')\n"
+        "[index] = [i for i, name in enumerate(out.get_ports()) if name.endswith(':Keys')]\n"
+        "out.open_port(index)\n"
+        "time.sleep(0.2)\n"
+        "for pitch in (60, 64, 67, 72):\n"
+        "    out.send_message([0x90, pitch, 80]); time.sleep(0.5)\n"
+        "    out.send_message([0x80, pitch, 0])\n"
+        "out.send_message([0x90, 48, 80]); time.sleep(0.3)\n"  # and leaves with a key down
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    daemon.send_signal(signal.SIGINT)
+    assert "notes struck" in said(daemon)
+    assert daemon.returncode == 0
+    heard = listener.heard()
+    human = [message[1] for message in heard if message[0] == 0x91]
+    assert human == [60, 64, 67, 72, 48]
+    first, last = (heard.index(bytes([0x91, pitch, 80])) for pitch in (60, 48))
+    assert any(message[0] == 0x90 for message in heard[:first])
+    assert any(message[0] == 0x90 for message in heard[first:last])
+    assert not left_sounding(heard)
+
+
 def test_a_keyboard_that_floods_it_is_heard_as_far_as_anybody_plays(
     composerd: Composerd, listener, tmp_path: Path
 ) -> None:
