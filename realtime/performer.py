@@ -261,9 +261,10 @@ class Performer:
         else:
             records += self._revise(now_ns)
             self._leave()
-            if note in self._mine():  # one key, two hands
-                off_ns = self._stream.happens(at_ns, note, 0)
-                records.append(self._play(Token(note, 0, 0), off_ns))
+            if (struck_ns := self._mine().get(note)) is not None:  # one key, two hands
+                self._stream.happens(at_ns, note, 0)
+                # At once, even where the stream has it after what stands.
+                records.append(self._play(Token(note, 0, 0), max(at_ns, struck_ns)))
         if note in self._held:  # again, under the pedal or without a release
             self._stream.happens(at_ns, note, 0)
         self._stream.happens(at_ns, note, velocity)

@@ -94,15 +94,14 @@ class Stream:
         age = 1 if begins else self.last.age + 1
         self._moments.append(Moment(at_ns, self._engine.snapshot(), struck_ns, age, ahead))
 
-    def happens(self, at_ns: int, note: int, velocity: int) -> int:
+    def happens(self, at_ns: int, note: int, velocity: int) -> None:
         """Somebody else does this: now, or at the last event if that was heard of too late.
 
-        It cannot be undone, nor what was before. Returns when.
+        It cannot be undone, nor what was before.
         """
         at_ns = max(at_ns, self.last.at_ns)
         self.hear(at_ns, self.token(at_ns, note, velocity), humans=True)
         self._moments = deque([self.last])
-        return at_ns
 
     def sounded(self, until_ns: int) -> None:
         """What was due by then cannot be undone any more."""
