@@ -233,12 +233,15 @@ def test_two_daemons_in_a_link_session_agree_on_tempo_and_beat_with_a_third_prog
     link = pytest.importorskip("link")
     other = link.Link(90)
     other.startStopSyncEnabled = other.enabled = True
+    time.sleep(1.5)  # of two sessions that meet, the older one stays
+    if other.numPeers():
+        pytest.skip("somebody makes music here in a Link session, which is not to be disturbed")
     for channel in (1, 2):
         composerd(
             *("--port", "ear", "--sync", "link", "--grid", "1/4", "--tempo-scale", 2),
             *("--channel", channel, "--rng", channel, "--density", 8),
         )
-    time.sleep(4)
+    time.sleep(3.5)
     state = other.captureSessionState()
     assert state.tempo() == 90
     now_us = other.clock().micros()

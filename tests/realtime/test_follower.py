@@ -7,15 +7,32 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.checkpoint import Checkpoint
 from core.codec import Codec
-from realtime.clock import NS_PER_MS
+from realtime.clock import NS_PER_MS, VirtualClock
 from realtime.engine import Engine
 from realtime.follower import Follower
+from realtime.ledger import Ledger
 from realtime.performer import BEHIND_NS, Performer
-from realtime.settings import Settings
-from realtime.wire import CONTINUE, START, STOP, TICK, Kind, Record, is_onset
+from realtime.ports import MemoryPort
+from realtime.scheduler import Scheduler
+from realtime.settings import GRIDS, MODES, Settings
+from realtime.transport import Transport
+from realtime.wire import (
+    CONTINUE,
+    START,
+    STOP,
+    TICK,
+    Kind,
+    Record,
+    control_change,
+    is_onset,
+    note_off,
+    note_on,
+)
 
 MakeCheckpoint = Callable[..., Checkpoint]
 Song = list[tuple[float, bytes, int]]  # (ms, message of the clock, number of a tick)
@@ -169,3 +186,68 @@ def test_the_model_hears_what_was_really_played(make_checkpoint: MakeCheckpoint)
         min(DENSE.values_s, key=lambda value: abs(value - min(delta_s, 0.23)))
         for delta_s in deltas_s
     ]
+
+
+CLOCK = (TICK, START, CONTINUE, STOP, bytes((0xF2, 8, 0)))
+KEYS = (note_on(0, 60, 80), note_off(0, 60), note_on(0, 61, 80), note_off(0, 61))
+HUMAN = (*KEYS, control_change(0, 64, 127), control_change(0, 64, 0))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(1, 60), st.sampled_from(CLOCK), st.sampled_from(HUMAN)),
+            st.integers(0, 40),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from(GRIDS),
+    st.sampled_from(MODES),
+)
+def test_after_stop_no_note_is_left_sounding_whatever_came_before(
+    make_checkpoint: MakeCheckpoint,
+    happenings: list[tuple[int | bytes, int]],
+    grid: str,
+    mode: str,
+) -> None:
+    """(so many ticks of 20 ms, a message of the clock, or one of the human; ms until the next)."""
+    clock, ledger = VirtualClock(), Ledger()
+    scheduler = Scheduler(clock, ledger, MemoryPort(keep=0).send, lambda _: None)
+    engine, rng = Engine(checkpoint := make_checkpoint(0, DENSE)), np.random.default_rng(1)
+    performer = Performer(engine, checkpoint.codec, Settings(grid=grid, mode=mode), rng, 0)
+    follower = Follower(performer)
+    clocked: list[Record] = []
+    transport = Transport(clocked.append)
+
+    def obey(records: list[Record]) -> None:
+        for record in records:
+            if record.kind is Kind.PLAY:
+                scheduler.push(record)
+            elif record.kind is Kind.HUSH:
+                scheduler.hush(record.epoch, record.message[0] & 0x0F, record.due_ns)
+            else:
+                scheduler.revise(record.epoch, record.message[0] & 0x0F, record.due_ns)
+
+    def pass_time(until_ns: int) -> None:
+        while (wake_ns := performer.wake_ns) is not None and wake_ns < until_ns:
+            scheduler.run_until(max(wake_ns, clock.now_ns()))
+            obey(list(performer.plan(clock.now_ns())))
+        scheduler.run_until(until_ns)
+
+    def say(message: bytes) -> None:
+        transport.heard(message, clock.now_ns())
+        obey(follower.heard(clocked[-1], clock.now_ns()))
+
+    obey(follower.begin(0))
+    for what, ms in [*happenings, (STOP, 50)]:
+        for _ in range(what if isinstance(what, int) else 0):
+            say(TICK)
+            pass_time(clock.now_ns() + 20 * NS_PER_MS)
+        if isinstance(what, bytes):
+            if what in CLOCK:
+                say(what)
+            else:
+                obey(performer.heard(clock.now_ns(), what, clock.now_ns()))
+        pass_time(clock.now_ns() + ms * NS_PER_MS)
+    assert ledger.sounding == ()
