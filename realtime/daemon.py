@@ -471,8 +471,6 @@ class Daemon:
         systemd.notify("STOPPING=1")
         if self._link:
             self._link.hang_up()
-        if self._osc:
-            self._osc.close()
         for part in self._parts:
             part.composer.hang_up()
         self._tell(self._player, Record(Kind.STOP))
@@ -484,6 +482,8 @@ class Daemon:
             self._link.close()
         if self._player.process.returncode != 0 and self._possible.sounding:
             self._release_what_the_player_left()
+        if self._osc:
+            self._osc.close()
         if self._recording:
             self._save(self._recording.close)
         if self._orders.stats:

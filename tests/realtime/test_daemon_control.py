@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 
 from core.checkpoint import SHIPPED
@@ -48,6 +50,26 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+def test_a_program_sees_what_is_played(composerd: Composerd, tmp_path: Path) -> None:
+    stats = tmp_path / "stats.json"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as visuals:
+        visuals.bind(("127.0.0.1", 0))
+        visuals.setblocking(False)
+        to = f"127.0.0.1:{visuals.getsockname()[1]}"
+        daemon = composerd(
+            *("--port", "none", "--osc-to", to, "--stats", stats, "--rng", 1, "--duration", 4)
+        )
+        daemon.communicate(timeout=20)
+        seen = []
+        with suppress(BlockingIOError):
+            while True:
+                seen.append(OscMessage(visuals.recv(1500)))
+    assert {message.address for message in seen} == {"/note"}
+    onsets = [velocity for _, velocity, _, _ in seen if velocity]
+    assert len(onsets) == json.loads(stats.read_text())["onsets"] > 0
+    assert len(seen) - len(onsets) >= len(onsets)  # all are released
 
 
 def keyboard_sends(*messages: bytes) -> None:
