@@ -156,7 +156,7 @@ class Daemon:
         duration_s = self._orders.duration_s
         end_ns = None if duration_s is None else now_ns + round(duration_s * NS_PER_S)
         line_ns = beat_ns = now_ns
-        self._pulse = Pulse(now_ns, min(part.settings.tempo_scale for part in self._parts))
+        self._pulse = Pulse(now_ns)
         systemd.notify("READY=1")
         with _signals_into(self._inbox):
             try:
@@ -228,7 +228,8 @@ class Daemon:
             elif name in to_ask:
                 self._tell(child, Record(Kind.PING))
         excused = self._lost or all(part.listening for part in self._parts)
-        if self._pulse.beats(children, now_ns, excused=excused):
+        slowest = min(part.settings.tempo_scale for part in self._parts)
+        if self._pulse.beats(children, now_ns, excused=excused, tempo_scale=slowest):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
     def _handle(self, arrival: Arrival) -> None:

@@ -25,13 +25,11 @@ class Pulse:
 
     Args:
         now_ns: when the music begins.
-        tempo_scale: slow music is silent for longer.
     """
 
-    def __init__(self, now_ns: int, tempo_scale: float = 1.0) -> None:
+    def __init__(self, now_ns: int) -> None:
         self._began_ns = now_ns
         self._moved_ns = now_ns
-        self._still_after_ns = round(STILL_AFTER_NS / min(tempo_scale, 1.0))
         self._heard_ns: dict[str, int] = {}
         self._asked: dict[str, int] = {}  # how many beats ago
 
@@ -65,18 +63,26 @@ class Pulse:
             self._asked[process] += 1
         return [process for process in processes if self._asked.get(process, 0) > HUNG_BEATS]
 
-    def beats(self, processes: Iterable[str], now_ns: int, *, excused: bool) -> bool:
+    def beats(
+        self,
+        processes: Iterable[str],
+        now_ns: int,
+        *,
+        excused: bool,
+        tempo_scale: float = 1.0,
+    ) -> bool:
         """Whether all is well.
 
         Args:
             processes: that must be there.
             now_ns: of the monotonic clock.
             excused: the machine is silent for a reason.
+            tempo_scale: of the slowest part; slow music is silent for longer.
         """
         if excused:
             self._moved_ns = now_ns
         there = all(self._silence_ns(process, now_ns) < GONE_AFTER_NS for process in processes)
-        return there and now_ns - self._moved_ns < self._still_after_ns
+        return there and now_ns - self._moved_ns < STILL_AFTER_NS / min(tempo_scale, 1.0)
 
     def _silence_ns(self, process: str, now_ns: int) -> int:
         return now_ns - self._heard_ns.get(process, self._began_ns)

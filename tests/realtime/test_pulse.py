@@ -69,9 +69,10 @@ def test_silence_for_a_reason_is_no_death_and_the_time_begins_anew_after_it() ->
 
 
 def test_slow_music_is_silent_for_longer() -> None:
-    pulse = Pulse(0, tempo_scale=0.1)
+    pulse = Pulse(0)
     answer(pulse, 9 * STILL_AFTER_NS)
-    assert pulse.beats(BOTH, 9 * STILL_AFTER_NS, excused=False)
+    assert pulse.beats(BOTH, 9 * STILL_AFTER_NS, excused=False, tempo_scale=0.1)
+    assert not pulse.beats(BOTH, 9 * STILL_AFTER_NS, excused=False, tempo_scale=1)
 
 
 def test_four_deaths_within_a_minute_are_one_too_many_and_slower_ones_are_not() -> None:
