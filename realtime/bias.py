@@ -21,7 +21,7 @@ Scores = NDArray[np.float64]
 
 # Semitones from the centre of the register: there a note is 0.6 times as likely, twice as far
 # away 0.14 times.
-CENTER_PULL = 8
+CENTER_PULL = 6
 # With so many notes more than were asked for, a second until the next event gets tenfold likelier
 # beside a tenth of a second.
 AHEAD_NOTES = 10

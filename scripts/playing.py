@@ -18,7 +18,7 @@ from realtime.wire import Kind, is_note, is_onset
 
 
 class Player:
-    """A checkpoint, ready to play with the settings that composerd begins with.
+    """A checkpoint, ready to play.
 
     Args:
         model: a checkpoint; None for the one that comes along.
@@ -29,12 +29,20 @@ class Player:
         self._codec = loaded.codec
         self._engine = Engine(loaded)
 
-    def play(self, rng: int, past: Iterable[Event] = ()) -> Iterator[Event]:
-        """Without end: what a performer plays after the past, every note of which is released."""
+    def play(
+        self,
+        rng: int,
+        past: Iterable[Event] = (),
+        settings: Settings = Settings(),  # noqa: B008 - frozen
+        surprise_at: int | None = None,
+    ) -> Iterator[Event]:
+        """Without end: what a performer plays after the past, every note of which is released;
+        surprised after so many events, if it is to be.
+        """
         self._engine.reset()
         recall(self._engine, self._codec, past)
-        performer = Performer(self._engine, self._codec, Settings(), np.random.default_rng(rng), 0)
-        last_ns = 0
+        performer = Performer(self._engine, self._codec, settings, np.random.default_rng(rng), 0)
+        last_ns = count = 0
         while (wake_ns := performer.wake_ns) is not None:
             for record in performer.plan(wake_ns):
                 message = record.message
@@ -42,3 +50,6 @@ class Player:
                     delta_s = (record.due_ns - last_ns) / NS_PER_S
                     yield Event(delta_s, message[1], message[2] if is_onset(message) else 0)
                     last_ns = record.due_ns
+                    count += 1
+                    if count == surprise_at:
+                        performer.surprise()
