@@ -13,6 +13,7 @@ The first line down is the orders:
     program         0..127, or null
     epoch           of the first records, above all that the player has seen; 0 when left out
     past            what a composer before this one heard, [[at_ns, message in hex], ...]; or not
+    bpm             in which tempo that was, if in a song's; or not
     sync            whether to play only while a song is on, in its tempo
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
 
@@ -49,6 +50,7 @@ from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.follower import Follower
 from realtime.obeying import Obeying
+from realtime.pacing import MODEL_BPM
 from realtime.past import recall
 from realtime.performer import Performer
 from realtime.plain import engine_for
@@ -92,6 +94,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
 
 def _events(orders: dict[str, Any], settings: Settings) -> Iterator[Event]:
     """The past, as the model heard it."""
+    speed = settings.tempo_scale * (orders.get("bpm") or MODEL_BPM) / MODEL_BPM
     last_ns = None
     for at_ns, hexadecimal in orders.get("past", ()):
         message = bytes.fromhex(hexadecimal)
@@ -101,7 +104,7 @@ def _events(orders: dict[str, Any], settings: Settings) -> Iterator[Event]:
         last_ns = at_ns
         velocity = message[2] / settings.velocity_scale if is_onset(message) else 0.0
         velocity = min(max(round(velocity), int(is_onset(message))), 127)
-        yield Event(delta_s * settings.tempo_scale, message[1], velocity)
+        yield Event(delta_s * speed, message[1], velocity)
 
 
 def main() -> None:

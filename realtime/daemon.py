@@ -418,7 +418,7 @@ class Daemon:
         if part:
             if not self._lost:
                 self._tell(self._player, hush(part.channel, part.epoch + 1))
-            part.succeed(Child("realtime.composer"), self._inbox)
+            part.succeed(Child("realtime.composer"), self._inbox, self._song.bpm)
             for told in self._song.so_far():
                 self._tell(part.composer, told)
             if self._lost:

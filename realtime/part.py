@@ -75,16 +75,17 @@ class Part:
         self.model = self.composer.ready(inbox)["model"]
         self.ready = True
 
-    def succeed(self, composer: Child, inbox: Arrivals) -> None:
+    def succeed(self, composer: Child, inbox: Arrivals, bpm: float | None = None) -> None:
         """Another composer goes on from what sounded, in an epoch of its own; its greeting comes.
 
-        Nobody waits for it: the other parts play.
+        Nobody waits for it: the other parts play. `bpm` is the song's, if one is followed.
         """
         self.epoch += 1
         past = [(at_ns, message.hex()) for at_ns, message in self._past]
         self.composer = composer
         self.ready = False
-        composer.begin_later(self._composer_orders() | {"epoch": self.epoch, "past": past}, inbox)
+        heritage = {"epoch": self.epoch, "past": past, "bpm": bpm}
+        composer.begin_later(self._composer_orders() | heritage, inbox)
 
     def _composer_orders(self) -> dict[str, Any]:
         self._told = self.settings

@@ -35,6 +35,10 @@ class Song:
         last = self._ticks[-1]
         return last.epoch, last.at_ns, self.tempo.line.beat_ns / TICKS_PER_BEAT
 
+    @property
+    def bpm(self) -> float | None:
+        return self.tempo.line.bpm if self.tempo.line else None
+
     def words(self) -> str:
         """For a terminal."""
         if not self.tempo.rolling:

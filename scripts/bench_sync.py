@@ -136,7 +136,8 @@ def _parsed(line: str) -> Heard | None:
 def off_the_grid_ms(heard: list[Heard]) -> tuple[list[float], list[float]]:
     """How far each onset is from the next line between the ticks that the clock sent.
 
-    Those in the beat after a change of tempo come apart: nobody foresees it.
+    Those in the beat after a change of tempo, or after a hiccup of the clock itself, come apart:
+    nobody foresees it.
 
     >>> ticks = [Heard(20.0 * n, bytes([0xF8])) for n in range(24)]
     >>> notes = [Heard(at_ms, bytes([0x90, 60, 80])) for at_ms in (0.5, 119.0, 240.0)]
@@ -153,12 +154,13 @@ def off_the_grid_ms(heard: list[Heard]) -> tuple[list[float], list[float]]:
     lines = ticks[:: round(24 * GRID)]
     intervals = [(after - before, before) for before, after in pairwise(ticks)]
     changes = [at for (a, _), (b, at) in pairwise(intervals) if abs(b / a - 1) > 0.05]
+    beat_ms = 24 * statistics.median(interval for interval, _ in intervals)
     off: tuple[list[float], list[float]] = [], []
     for note in heard:
         if note.is_onset and lines[0] - 10 <= note.at_ms <= lines[-1]:
             after = bisect_right(lines, note.at_ms)
             near = lines[max(after - 1, 0) : after + 1]
-            surprised = any(0 <= note.at_ms - at < 24 * intervals[0][0] for at in changes)
+            surprised = any(0 <= note.at_ms - at < beat_ms for at in changes)
             off[surprised].append(min((note.at_ms - line for line in near), key=abs))
     return off
 
@@ -201,7 +203,7 @@ def follow(seconds: float) -> Iterator[dict[str, object]]:
         steady, surprised = off_the_grid_ms(session(script))
         yield row(f"{bpm} bpm" if later is None else f"{bpm}, then {later} bpm", steady)
         if surprised:
-            yield row("the beat after that change", surprised)
+            yield row("a beat after each change or hiccup", surprised)
 
 
 def row(clock: str, off: list[float]) -> dict[str, object]:

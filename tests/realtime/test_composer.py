@@ -197,6 +197,16 @@ def test_one_that_takes_over_has_heard_what_sounded(orders: dict[str, Any], tmp_
     assert first == second != fresh
 
 
+def test_one_that_takes_over_in_a_song_has_heard_it_in_its_tempo(orders: dict[str, Any]) -> None:
+    def plays(second_ns: int, bpm: float | None) -> list[Record]:
+        sounded = (note_on(0, 60, 80), note_off(0, 60), note_on(0, 64, 81), note_off(0, 64))
+        past = [(n * second_ns // 50, message.hex()) for n, message in enumerate(sounded)]
+        taking_over = performer(orders | {"past": past, "bpm": bpm}, lambda: 0)
+        return list(islice(taking_over.plan(10_000_000_000), 30))
+
+    assert plays(600_000_000, None) == plays(1_200_000_000, 60) != plays(1_200_000_000, None)
+
+
 def test_an_order_turns_what_comes_next(orders: dict[str, Any], start: Start) -> None:
     wildly = {"settings": {"top_p": 1.0, "temperature": 1.5}}
     composer, wild = start(orders | wildly), start(orders | wildly)

@@ -67,12 +67,13 @@ def test_a_successor_begins_above_all_epochs_and_knows_what_sounded() -> None:
     piano.wrote(Record(Kind.HUSH, epoch=4))
     piano.heard(heard(3, note_on(0, 72, 80)))
     piano.overheard(sent(4, note_on(1, 36, 80)))
-    piano.succeed(cast(Any, second), Arrivals())
+    piano.succeed(cast(Any, second), Arrivals(), bpm=97.5)
     assert second.orders == {
         "channel": 0,
         "settings": asdict(Settings()),
         "epoch": 5,
         "past": [(2, "903c50"), (3, "904850"), (4, "912450")],
+        "bpm": 97.5,
     }
     assert not piano.ready  # until it greets
 
