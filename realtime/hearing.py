@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from realtime.allowance import Allowance
 from realtime.wire import (
     ALL_NOTES_OFF,
+    ALL_SOUND_OFF,
     CONTINUE,
     START,
     STOP,
@@ -27,7 +28,6 @@ TICKS_PER_SECOND = 250  # of a clock: 24 a beat, at 625 beats a minute
 TICKS_AT_ONCE = 64
 LONGEST = 1024  # bytes at once; more is a dump, not music
 
-ALL_SOUND_OFF = 120
 
 _PROGRAM = 0xC0
 _REAL_TIME = 0xF8  # and above: one byte, even in the middle of a message

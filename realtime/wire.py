@@ -51,7 +51,7 @@ class Record(NamedTuple):
     epoch: int = 0
 
 
-SUSTAIN_PEDAL, ALL_NOTES_OFF = 64, 123  # controllers
+SUSTAIN_PEDAL, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123  # controllers
 TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"  # of a clock, MIDI 1.0
 
 PIECE_SIZE = 24  # bytes of JSON in a record; more in each, and fewer records fit into a pipe

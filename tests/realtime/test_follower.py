@@ -16,7 +16,8 @@ from realtime.clock import NS_PER_MS, VirtualClock
 from realtime.engine import Engine
 from realtime.follower import Follower
 from realtime.ledger import Ledger
-from realtime.performer import BEHIND_NS, Performer
+from realtime.machine import BEHIND_NS
+from realtime.performer import Performer
 from realtime.ports import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.settings import GRIDS, MODES, Settings

@@ -169,3 +169,24 @@ def test_in_a_duet_the_next_note_is_thought_of_anew(make_stage: Callable[..., St
         return [message for at_s, message in stage.sent if at_s > 3]
 
     assert after(60) == after(60) != after(72)
+
+
+# Here the machine can wait for longer than a human's next note.
+PATIENT = Codec(
+    lowest_pitch=40, notes=40, edges_s=(0.0, 0.05, 0.3, 1.0), values_s=(0.02, 0.1, 0.6, 4.0)
+)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.2, 0.0, 0.35), (0.5, 0.35, 0.65)])
+def test_in_a_duet_the_machine_leaves_the_human_their_share(
+    make_checkpoint: MakeCheckpoint, share: float, least: float, most: float
+) -> None:
+    checkpoint = make_checkpoint(5, PATIENT, hidden_size=8)
+    stage = Stage(checkpoint, Settings(mode="duet", share=share))
+    strikes = 0
+    for beat in range(240):  # five notes a second
+        stage.human(beat / 5, note_on(0, 40 + beat % 40, 80))
+        stage.human(beat / 5 + 0.1, note_off(0, 40 + beat % 40))
+        strikes += beat / 5 >= 8
+    ours = stage.strikes(8, 48)
+    assert least <= ours / (ours + strikes) <= most

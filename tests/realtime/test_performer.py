@@ -18,18 +18,12 @@ from core.events import Event
 from realtime.clock import VirtualClock
 from realtime.engine import Engine, Snapshot
 from realtime.form import CROWD
+from realtime.human import STUCK_NS
 from realtime.ledger import Ledger
+from realtime.machine import BEHIND_NS, BREATH_NS, LONGEST_NS
 from realtime.modes import MODES
 from realtime.past import recall
-from realtime.performer import (
-    BEHIND_NS,
-    BREATH_NS,
-    HORIZON_NS,
-    LONGEST_NS,
-    REACH_NS,
-    STUCK_NS,
-    Performer,
-)
+from realtime.performer import HORIZON_NS, REACH_NS, Performer
 from realtime.ports import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.settings import Settings
