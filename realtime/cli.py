@@ -18,8 +18,8 @@ from realtime import ports, service
 from realtime.clock import NS_PER_S, RealClock
 from realtime.config import default_path
 from realtime.daemon import Daemon, Orders
+from realtime.ensemble import ensemble
 from realtime.options import INSTEAD_PANEL, as_file, from_file, with_knobs
-from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.settings import Settings
 from realtime.terminal import begun, live_line, log
@@ -263,6 +263,19 @@ def _composerd(
     if status:
         _show_status(port, as_json)
         return
+    parts = ensemble(
+        context.obj.parts,
+        _composer_orders(
+            model=model,
+            seed_file=seed_file,
+            seed_events=seed_events,
+            rng=rng,
+            channel=channel,
+            program=program,
+            settings=Settings(**knobs),
+            sync=bool(sync or send_clock),
+        ),
+    )
     if print_config:
         typer.echo(as_file(context, context.obj), nl=False)
         return
@@ -283,20 +296,7 @@ def _composerd(
             "max_note_s": max_note,
             **_clock_orders(input_, sync, clock_input, send_clock),
         },
-        parts=[
-            PartOrders(
-                composer=_composer_orders(
-                    model=model,
-                    seed_file=seed_file,
-                    seed_events=seed_events,
-                    rng=rng,
-                    channel=channel,
-                    program=program,
-                    settings=Settings(**knobs),
-                    sync=bool(sync or send_clock),
-                )
-            )
-        ],
+        parts=parts,
         controls=context.obj.controls,
         presets=context.obj.presets,
         input_channel=None if input_channel is None else input_channel - 1,

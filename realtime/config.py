@@ -1,7 +1,7 @@
 """The file of options: TOML in, checked; and out, with a comment on each.
 
 At its top stand options of the command line, under their names with _ for -. [cc] is the table of
-controllers, [preset.N] what program N asks for.
+controllers, [preset.N] what program N asks for, and each [[part]] a voice (`realtime.ensemble`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ class Config:
     options: Mapping[str, Any] = field(default_factory=dict)
     controls: Mapping[int, Control] = field(default_factory=lambda: CONTROLS)
     presets: Mapping[int, Wish] = field(default_factory=dict)  # by program, 0..127
+    parts: Sequence[Mapping[str, Any]] = field(default_factory=list)  # tables as written
 
 
 class Option(NamedTuple):
@@ -81,9 +82,10 @@ def parse(text: str, path: Path) -> Config:
         fields = tomllib.loads(text)
         controls = _controls(fields.pop("cc")) if "cc" in fields else CONTROLS
         presets = _presets(fields.pop("preset", {}))
+        parts = _parts(fields.pop("part", []))
     except (SettingsError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    return Config(path=path, options=fields, controls=controls, presets=presets)
+    return Config(path=path, options=fields, controls=controls, presets=presets, parts=parts)
 
 
 def check_names(config: Config, known: Iterable[str]) -> None:
@@ -150,6 +152,12 @@ def _presets(rows: object) -> Mapping[int, Wish]:
     return presets
 
 
+def _parts(tables: object) -> Sequence[Mapping[str, Any]]:
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        raise SettingsError("each part is a table: [[part]]")
+    return tables
+
+
 def _number(key: str, where: str, first: int, reserved: set[int]) -> int:
     number = int(key) if re.fullmatch(r"\d{1,3}", key, re.ASCII) else -1
     if not first <= number < first + 128 or number in reserved:
@@ -158,10 +166,8 @@ def _number(key: str, where: str, first: int, reserved: set[int]) -> int:
     return number
 
 
-def text(
-    options: Iterable[Option], controls: Mapping[int, Control], presets: Mapping[int, Wish]
-) -> str:
-    """A file that says all this, with a comment on each; defaults are commented out."""
+def text(options: Iterable[Option], config: Config) -> str:
+    """A file with these options, and the tables of this one; defaults are commented out."""
     lines = [
         "# What composerd does unless its command line says otherwise. A line that begins with #",
         "# says what is done without it.",
@@ -178,7 +184,7 @@ def text(
         "# Controllers of the --input keyboard: the knob that each turns, and how far.",
         "[cc]",
     ]
-    lines += [f"{number} = {row(control)}" for number, control in controls.items()]
+    lines += [f"{number} = {row(control)}" for number, control in config.controls.items()]
     lines += [
         "",
         "# What a program change on the --input keyboard asks for; programs count from 1.",
@@ -186,9 +192,13 @@ def text(
         "#temperature = 0.8",
         '#model = "mine.safetensors"',
     ]
-    for program, wish in presets.items():
+    for program, wish in config.presets.items():
         lines += ["", f"[preset.{program + 1}]"]
         lines += [f"{name} = {_toml(value)}" for name, value in wish.items()]
+    lines += ["", "# One such table a part, with what is its own.", "#[[part]]", '#name = "bass"']
+    for table in config.parts:
+        lines += ["", "[[part]]"]
+        lines += [f"{name} = {_toml(value)}" for name, value in table.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -212,5 +222,7 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     # JSON's strings are TOML's, but for one character that TOML wants written otherwise.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

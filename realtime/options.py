@@ -95,7 +95,7 @@ def as_file(context: typer.Context, found: Config) -> str:
         )
         for name, parameter in _kept(context).items()
     ]
-    return config.text(options, found.controls, found.presets)
+    return config.text(options, found)
 
 
 def _kept(context: typer.Context) -> dict[str, Any]:

@@ -22,7 +22,7 @@ HERE = Path("composerd.toml")
 
 values = st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 option_names = st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True).filter(
-    lambda name: name not in ("cc", "preset")
+    lambda name: name not in ("cc", "preset", "part")
 )
 ranged = st.sampled_from(sorted(KNOBS)).flatmap(
     lambda knob: st.builds(
@@ -48,18 +48,24 @@ presets = st.dictionaries(
 )
 
 
-@given(st.dictionaries(option_names, values), tables, presets)
+parts = st.lists(st.dictionaries(option_names, values | st.lists(st.text())))
+
+
+@given(st.dictionaries(option_names, values), tables, presets, parts)
 def test_what_is_written_is_read(
-    options: dict[str, Any], controls: dict[int, Control], asked: dict[int, dict[str, Any]]
+    options: dict[str, Any],
+    controls: dict[int, Control],
+    asked: dict[int, dict[str, Any]],
+    voices: list[dict[str, Any]],
 ) -> None:
     rows = [Option(name, "help", None, value) for name, value in options.items()]
-    written = parse(text(rows, controls, asked), HERE)
-    assert written == Config(path=HERE, options=options, controls=controls, presets=asked)
+    config = Config(path=HERE, options=options, controls=controls, presets=asked, parts=voices)
+    assert parse(text(rows, config), HERE) == config
 
 
 def test_a_default_is_written_as_a_comment() -> None:
     rows = [Option("top_p", "How likely.", 0.95, 0.95), Option("rng", "Which.", None, None)]
-    written = text(rows, CONTROLS, {})
+    written = text(rows, Config())
     assert "# How likely.\n#top_p = 0.95\n" in written
     assert parse(written, HERE).options == {}
 
@@ -94,6 +100,7 @@ def test_a_controller_is_given_a_knob_alone_or_its_range_too() -> None:
         ("[preset.1]\ntemperature = 9", "preset.1: temperature ends at 5"),
         ("[preset.1]\nmodel = 9", "preset.1: a model is the path of a checkpoint"),
         ("preset = [1]", "presets are tables"),
+        ("part = 1", "each part is a table"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_line(content: str, line: str) -> None:
@@ -109,7 +116,7 @@ def test_a_controller_that_is_learned_changes_nothing_else(
     controls: dict[int, Control], options: dict[str, Any], number: int, control: Control
 ) -> None:
     rows = [Option(name, "help", None, value) for name, value in options.items()]
-    before = text(rows, controls, {3: {"temperature": 0.5}})
+    before = text(rows, Config(controls=controls, presets={3: {"temperature": 0.5}}))
     after = parse(learned(before, number, control, HERE), HERE)
     assert after.controls == {**controls, number: control}
     assert after.options == options
