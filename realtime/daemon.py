@@ -304,6 +304,8 @@ class Daemon:
         """A clock, or a Link session, says where the song is."""
         self._song.heard(record)
         self._tell_all(record)
+        if self._recording and (tempo := self._song.to_write_down()):
+            self._recording.tempo(*tempo)
 
     def _heard(self, record: Record) -> None:
         """The human plays, or turns a knob."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
 from realtime.tempo import TICKS_PER_BEAT, Tempo
 from realtime.wire import CONTINUE, STOP, TICK, Kind, Record
+
+STEADY = 0.002  # of a tempo; as little may be jitter
 
 
 class Song:
@@ -15,6 +18,7 @@ class Song:
     def __init__(self) -> None:
         self.tempo = Tempo()
         self._ticks: deque[Record] = deque(maxlen=4 * TICKS_PER_BEAT)  # since the song was moved
+        self._written_us: int | None = None  # a beat, as it was written down last
 
     def heard(self, record: Record) -> None:
         self.tempo.heard(record.message, record.at_ns, record.epoch)
@@ -34,6 +38,19 @@ class Song:
             return None
         last = self._ticks[-1]
         return last.epoch, last.at_ns, self.tempo.line.beat_ns / TICKS_PER_BEAT
+
+    def to_write_down(self) -> tuple[int, int] | None:
+        """(the moment of a beat, how many microseconds one takes from then on), if that is new."""
+        line = self.tempo.line
+        if not (line and self.tempo.rolling and self._ticks):
+            return None
+        tempo_us = round(line.beat_ns / 1000)
+        if self._written_us is not None:
+            on_the_beat = self._ticks[-1].epoch % TICKS_PER_BEAT == 0
+            if not on_the_beat or abs(tempo_us / self._written_us - 1) < STEADY:
+                return None
+        self._written_us = tempo_us
+        return line.ns_at(math.floor(line.beat_at(self._ticks[-1].at_ns) + 0.5)), tempo_us
 
     @property
     def bpm(self) -> float | None:

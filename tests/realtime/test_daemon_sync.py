@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, cast
 
+import mido
 import pytest
 
 RATE = 48_000  # frames a second, of JACK
@@ -151,11 +152,12 @@ def test_it_plays_from_start_to_stop_of_a_foreign_clock_and_again(
 
 
 def test_notes_are_on_a_coarse_grid_of_a_foreign_clock_through_a_change_of_tempo(
-    composerd: Composerd, sequencer: Sequencer, ear: Ear
+    composerd: Composerd, sequencer: Sequencer, ear: Ear, tmp_path: Path
 ) -> None:
+    take = tmp_path / "take.mid"
     composerd(
         *("--port", "ear", "--sync", "clock", "--clock-input", "jack_midi_clock", "--rng", 1),
-        *("--grid", "1/4", "--tempo-scale", 2),
+        *("--grid", "1/4", "--tempo-scale", 2, "--record", take),
     )
     sequencer.does("play")
     time.sleep(2.5)
@@ -169,6 +171,9 @@ def test_notes_are_on_a_coarse_grid_of_a_foreign_clock_through_a_change_of_tempo
     # In ticks after the nearest quarter note. JACK's periods are as long as a tick here.
     off = [(sum(tick <= at_s for tick in ticks) + 11) % 24 - 12 for at_s in struck]
     assert sum(abs(ticks_off) <= 4 for ticks_off in off) >= 0.9 * len(off)
+    tempi = [60e6 / m.tempo for m in mido.MidiFile(take).tracks[0] if m.type == "set_tempo"]
+    assert any(bpm == pytest.approx(100, rel=0.1) for bpm in tempi)
+    assert tempi[-1] == pytest.approx(150, rel=0.1)
 
 
 def test_a_composer_that_is_started_again_knows_that_the_song_is_on(

@@ -46,6 +46,22 @@ def test_another_player_counts_on_from_the_last_tick() -> None:
     assert told((0, START, 0), *TICKS, (4000, STOP, 0)).last_tick() is None
 
 
+def written_down(*messages: tuple[int, bytes, int]) -> list[tuple[int, int]]:
+    """(ms of a beat, ms that one takes from then on)."""
+    song, written = Song(), []
+    for at_ms, message, number in messages:
+        song.heard(Record(Kind.CLOCK, message, at_ns=at_ms * MS, epoch=number))
+        if tempo := song.to_write_down():
+            written.append((round(tempo[0] / MS), round(tempo[1] / 1000)))
+    return written
+
+
+def test_tempi_are_written_down_from_the_first_beat_on_and_as_they_change() -> None:
+    slower = [(48 * 20 + n * 25, TICK, 48 + n) for n in range(200)]
+    assert written_down((0, START, 0), *TICKS[:48], *slower) == [(0, 480), (1560, 600)]
+    assert written_down(*TICKS) == []
+
+
 def test_a_musician_is_told_what_is_waited_for() -> None:
     assert told(*TICKS).words() == "waiting for Start"
     assert told((0, START, 0), *TICKS[:3]).words() == "waiting for the tempo"
