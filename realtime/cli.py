@@ -263,6 +263,9 @@ def _composerd(
     if status:
         _show_status(port, as_json)
         return
+    source = context.get_parameter_source("mode")
+    if input_ and source and source.name == "DEFAULT":
+        knobs["mode"] = "respond"
     parts = ensemble(
         context.obj.parts,
         _composer_orders(
@@ -284,9 +287,6 @@ def _composerd(
         return
     if (thru or input_channel) and not input_:
         raise SettingsError("--thru and --input-channel are about --input; give that too")
-    source = context.get_parameter_source("mode")
-    if input_ and source and source.name == "DEFAULT":
-        knobs["mode"] = "respond"
     orders = Orders(
         player={
             "port": None if port == REHEARSAL else port or DEFAULT_PORT,
