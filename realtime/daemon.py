@@ -227,7 +227,8 @@ class Daemon:
                 child.process.kill()
             elif name in to_ask:
                 self._tell(child, Record(Kind.PING))
-        excused = self._lost or all(part.listening for part in self._parts)
+        waits = self._orders.follows and self._song.waits
+        excused = self._lost or waits or all(part.listening for part in self._parts)
         slowest = min(part.settings.tempo_scale for part in self._parts)
         if self._pulse.beats(children, now_ns, excused=excused, tempo_scale=slowest):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")

@@ -56,6 +56,11 @@ class Song:
     def bpm(self) -> float | None:
         return self.tempo.line.bpm if self.tempo.line else None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is not on yet, or no longer, or its tempo not known: nobody plays."""
+        return not (self.tempo.rolling and self.tempo.line)
+
     def words(self) -> str:
         """For a terminal."""
         if not self.tempo.rolling:

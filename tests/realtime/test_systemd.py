@@ -76,3 +76,22 @@ def test_the_daemon_says_when_it_plays_that_it_lives_and_that_it_stops(
     finally:
         daemon.kill()
         daemon.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a JACK server is started")
+@pytest.mark.usefixtures("jack")
+def test_who_waits_for_the_start_of_a_song_is_not_taken_for_dead(manager: socket.socket) -> None:
+    impatient = (
+        "from realtime import cli, pulse; pulse.STILL_AFTER_NS = 1_000_000_000; cli.composerd()"
+    )
+    arguments = ["--port", "none", "--api", "jack", "--sync", "clock", "--mode", "respond"]
+    command = [sys.executable, "-c", impatient, *arguments]
+    daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    manager.settimeout(10)
+    try:
+        assert manager.recv(1000) == b"READY=1"
+        for _ in range(4):
+            assert manager.recv(1000).startswith(b"WATCHDOG=1\n")
+    finally:
+        daemon.kill()
+        daemon.wait()
