@@ -3,8 +3,10 @@
 Three processes, one way each: the composer writes what to play and when, the player sends it
 at that time, the daemon stands between them, watches both and tells the musician.
 
-Read in this order: wire, clock, priority, ports, ledger, scheduler, hearing, player; engine,
-plain, sampler,
-performer, control, composer; report, recording, child, pulse, systemd, daemon, render, terminal,
-status, check, service, cli.
+Read in this order. What plays: wire, clock, priority, ports, ledger, scheduler, allowance, hearing,
+thru, transport, metronome, player. What composes: settings, engine, plain, past, bias, sampler,
+modes, human, tempo, grid, pacing, stream, form, machine, performer, follower, swap, obeying,
+composer. What watches and tells: child, control, part, song, link, report, recording, pulse,
+systemd, osc, daemon. What one types: render, terminal, status, check, service, config, ensemble,
+options, learn, cli.
 """
