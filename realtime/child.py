@@ -154,3 +154,37 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class Spare:
+    """A process that is up and waits for its orders, for the day on which another one dies.
+
+    To start Python takes longer than a musician takes to notice a note that hangs.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._child: Child | None = None
+
+    def stock(self) -> None:
+        """Start one, if none waits."""
+        if self._child is None:
+            self._child = Child(self._module)
+
+    def take(self) -> Child:
+        """The one that waits, or one that has yet to get up."""
+        child, self._child = self._child, None
+        if child and child.process.poll() is not None:
+            child.close()
+            child = None
+        return child or Child(self._module)
+
+    def hang_up(self) -> None:
+        """It is not needed any more."""
+        if self._child:
+            self._child.hang_up()
+
+    def close(self) -> None:
+        if self._child:
+            self._child.close()
+            self._child = None

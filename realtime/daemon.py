@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ComposerError, MidiFileError, PortError, SettingsError
 from realtime import systemd
 from realtime.allowance import Allowance
-from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
+from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child, Spare
 from realtime.clock import NS_PER_S, RealClock
 from realtime.control import Control, Wish, of_controller, of_preset
 from realtime.ledger import Ledger
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
+SPARES_AFTER_NS = NS_PER_S  # the first notes come first
 WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
 PLAYER, HUMAN, LINK = "player", "human", "link"  # no part is called so
@@ -93,6 +94,8 @@ class Daemon:
         self._deaths = Deaths()  # of the player
         self._song = Song()
         self._link: Child | None = None
+        self._spare_player = Spare("realtime.player")
+        self._spare_composer = Spare("realtime.composer")
         taken = {part.composer["channel"] for part in orders.parts}
         self._thru = Thru(taken) if orders.thru else None
         self._recording: Recording | None = None
@@ -214,6 +217,9 @@ class Daemon:
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
+        if now_ns >= self._began_ns + SPARES_AFTER_NS:
+            self._spare_player.stock()
+            self._spare_composer.stock()
         for part in self._parts:
             part.forgive()
         children = {part.name: part.composer for part in self._parts if part.ready}
@@ -392,7 +398,7 @@ class Daemon:
             "wait": True,
             "rehearse": False,
         }
-        self._player = Child("realtime.player")
+        self._player = self._spare_player.take()
         self._player.begin_later(self._successor_orders() | orders, self._inbox)
 
     def _found(self, greeting: dict[str, Any]) -> None:
@@ -421,13 +427,13 @@ class Daemon:
         if part:
             if not self._lost:
                 self._tell(self._player, hush(part.channel, part.epoch + 1))
-            part.succeed(Child("realtime.composer"), self._inbox, self._song.bpm)
+            part.succeed(self._spare_composer.take(), self._inbox, self._song.bpm)
             for told in self._song.so_far():
                 self._tell(part.composer, told)
             if self._lost:
                 self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
         else:
-            self._player = Child("realtime.player")
+            self._player = self._spare_player.take()
             self._player.begin(self._successor_orders(), self._inbox)
 
     def _give_up(self, part: Part | None) -> None:
@@ -475,6 +481,7 @@ class Daemon:
         systemd.notify("STOPPING=1")
         if self._link:
             self._link.hang_up()
+        self._spare_composer.hang_up()
         for part in self._parts:
             part.composer.hang_up()
         self._tell(self._player, Record(Kind.STOP))
@@ -486,6 +493,8 @@ class Daemon:
             self._link.close()
         if self._player.process.returncode != 0 and self._possible.sounding:
             self._release_what_the_player_left()
+        self._spare_player.close()
+        self._spare_composer.close()
         if self._osc:
             self._osc.close()
         if self._recording:
@@ -508,7 +517,7 @@ class Daemon:
 
     def _release_what_the_player_left(self) -> None:
         """The player died: another one, on the same port, releases what may still sound."""
-        successor = Child("realtime.player")
+        successor = self._spare_player.take()
         with suppress(ComposerError):
             successor.begin(self._successor_orders(), self._inbox)
         successor.close()

@@ -111,7 +111,7 @@ DEATHS = {
     **{
         f"an exception in {room}": Death(
             lambda stage: stage.fuse.touch(),
-            After.ENDS if room in ("child", "pulse", "report", "daemon") else After.GOES_ON,
+            After.ENDS if room in ("child", "part", "pulse", "report", "daemon") else After.GOES_ON,
             room=room,
         )
         for room in (*ROOMS, *PROGRAMS)

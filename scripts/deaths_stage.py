@@ -162,7 +162,9 @@ class Composerd:
         wait_until(lambda: any(words in line for line in self._lines), within_s, words)
 
     def child(self, module: str) -> psutil.Process:
-        for child in psutil.Process(self.process.pid).children():
+        """The one at work: it is older than the one that waits beside it."""
+        children = psutil.Process(self.process.pid).children()
+        for child in sorted(children, key=psutil.Process.create_time):
             with suppress(psutil.Error):
                 if child.cmdline()[-1:] == [f"realtime.{module}"]:
                     return child

@@ -58,12 +58,12 @@ def playing(daemon: subprocess.Popen[str]) -> None:
 
 
 def children(daemon: subprocess.Popen[str]) -> dict[str, int]:
-    """Process number by module."""
+    """Process number by module: the one at work is older than the one that waits beside it."""
     task = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
     found = {}
     for pid in map(int, task.read_text().split()):
         module = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2]
-        found[module.rpartition(".")[2]] = pid
+        found.setdefault(module.rpartition(".")[2], pid)
     return found
 
 
