@@ -434,7 +434,10 @@ class Daemon:
                 self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
         else:
             self._player = self._spare_player.take()
-            self._player.begin(self._successor_orders(), self._inbox)
+            try:
+                self._player.begin(self._successor_orders(), self._inbox)
+            except ComposerError:  # what killed the first keeps the second from getting up
+                self._lose()
 
     def _give_up(self, part: Part | None) -> None:
         """The others play on, when there are others."""

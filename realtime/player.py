@@ -39,6 +39,7 @@ from realtime.transport import Transport
 from realtime.wire import CONTINUE, START, STOP, TICK, Inbox, Kind, Outbox, Record
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
+GLANCE_EVERY_NS = 200 * NS_PER_MS  # the same, where that is quickly done
 QUIET_NS = 5 * NS_PER_MS  # to look takes less
 # With real-time priority, how long before a message is due to be awake: longer than the way out of
 # sleep nearly always takes.
@@ -207,8 +208,9 @@ def _play(
         if metronome:
             for record in metronome.plan(now_ns):
                 scheduler.push(record)
-        # Never longer than a second: a signal that comes just before a wait does not end it.
-        due_ns = now_ns + NS_PER_S
+        watch.glance(now_ns)
+        # Not for ever: a signal that comes just before a wait does not end it.
+        due_ns = now_ns + GLANCE_EVERY_NS
         if scheduler.next_due_ns is not None:
             due_ns = min(due_ns, scheduler.next_due_ns)
         # rtmidi keeps Python's lock while it lists the ports, so that a thread of its own would
@@ -248,6 +250,7 @@ class _Watch:
         report: Callable[[Record], None],
     ) -> None:
         self._output = output
+        self._glance_ns = 0
         self._keyboard = keyboard
         self._hearing = hearing
         self._clock_input = clock_input
@@ -255,6 +258,13 @@ class _Watch:
         self._plugged_in = True
         self._clock_plugged_in = True
         self._reported = 0  # onsets that were too many
+
+    def glance(self, now_ns: int) -> None:
+        """Raises PortError when the output is seen at once to be gone."""
+        if now_ns >= self._glance_ns:
+            self._glance_ns = now_ns + GLANCE_EVERY_NS
+            if self._output.gone(now_ns):
+                raise PortError(f"output port '{self._output.name}' is gone, or its server stopped")
 
     def look(self) -> None:
         """Report an input that went or came back. Raises PortError when the output went."""

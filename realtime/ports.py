@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import rtmidi
 
 from core.errors import PortError
+from realtime.jack import Server, Standstill
 
 CLIENT = "composer"  # how JACK and ALSA name the owner of our ports
 
@@ -45,6 +46,9 @@ class MemoryPort:
 
     def present(self) -> bool:
         return True
+
+    def gone(self, _now_ns: int) -> bool:
+        return False
 
     def close(self) -> None:
         pass
@@ -82,6 +86,26 @@ P = TypeVar("P", bound=_Port)
 
 
 class Output(_Port):
+    def __init__(self, midi: Any, *arguments: Any, virtual: bool) -> None:
+        super().__init__(midi, *arguments, virtual=virtual)
+        self._standstill = Standstill()
+        self._server: Server | None = None
+        if midi.get_current_api() == rtmidi.API_UNIX_JACK:
+            with contextlib.suppress(OSError):
+                # Through rtmidi's own library: it may bring a JACK of its own along.
+                self._server = Server(rtmidi._rtmidi.__file__, f"{CLIENT}-clock")
+
+    def gone(self, now_ns: int) -> bool:
+        """Whether what it is sent goes nowhere, as far as can be told at once: over JACK only.
+
+        The port at the other end is gone, or the sound server stands still. Ask a few times a
+        second.
+        """
+        if self._server is None:
+            return False
+        there = self.virtual or self._server.has(self.name)
+        return not there or self._standstill.lasts(now_ns, self._server.frames())
+
     def send(self, message: bytes) -> None:
         """Raises PortError when the port does not take it."""
         try:

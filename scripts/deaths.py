@@ -24,15 +24,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import psutil
-from deaths_stage import SERVERS, Jack, Listener
-from deaths_trial import After, Death, NotSetUpError, Stage, Trial, trial
-from planted.sitecustomize import PROGRAMS, ROOMS
+import psutil  # noqa: E402
+from deaths_stage import SERVERS, Jack, Listener  # noqa: E402
+from deaths_trial import After, Death, NotSetUpError, Stage, Trial, trial  # noqa: E402
+from planted.sitecustomize import PROGRAMS, ROOMS  # noqa: E402
+
+from realtime.wire import Kind, Record, control_change, pack  # noqa: E402
 
 DURATION_S = 4.0
 STOP_S = 2.0
+FULL_S = 4.0  # longer than the next player waits
+RING_MESSAGES = 4000  # rtmidi's has 16 KiB
+NOTHING = control_change(15, 3, 0)  # an undefined controller
 
 
 def to_daemon(number: int) -> Callable[[Stage], object]:
@@ -61,6 +67,26 @@ def full_pipe(stage: Stage) -> None:
     time.sleep(STOP_S)
     with suppress(psutil.NoSuchProcess):  # the daemon has ended it
         player.send_signal(signal.SIGCONT)
+
+
+def full_ring(stage: Stage) -> None:
+    """The JACK server stops, and more comes for it than rtmidi has room for."""
+    stage.jack.signal(signal.SIGSTOP)
+    player = stage.daemon.child("player")
+    # It waits in rtmidi, until its alarm ends it.
+    pipe = Path(f"/proc/{player.pid}/fd/0").open("wb", buffering=0)
+    with pipe as down, suppress(BrokenPipeError):
+        for _ in range(RING_MESSAGES):
+            down.write(pack(Record(Kind.PLAY, NOTHING)))
+    time.sleep(FULL_S)
+    stage.jack.signal(signal.SIGCONT)
+
+
+def listener_blinks(stage: Stage) -> None:
+    """Away for so short a time that nobody may have looked meanwhile."""
+    stage.listener.kill()
+    time.sleep(0.3)
+    stage.listener = Listener(stage.jack)
 
 
 def listener_goes(stage: Stage) -> None:
@@ -106,8 +132,10 @@ DEATHS = {
     "the JACK server stopped for 2 s": Death(
         stopped(lambda stage, number: stage.jack.signal(number)), After.HOLDS
     ),
+    "the JACK server stopped, its ring full": Death(full_ring, After.HOLDS),
     "the JACK server killed, and back": Death(jack_goes, After.GOES_ON),
     "the destination killed, and back": Death(listener_goes, After.GOES_ON),
+    "the destination away for 0.3 s": Death(listener_blinks, After.HANGS),
     **{
         f"an exception in {room}": Death(
             lambda stage: stage.fuse.touch(),

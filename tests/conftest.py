@@ -91,6 +91,9 @@ class Jack:
         self._server.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self._server.pid, os.WSTOPPED)
 
+    def thaw(self) -> None:
+        self._server.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self._server.kill()
         self._server.wait()

@@ -23,7 +23,7 @@ ROOMS = {
     "sampler": ("realtime.sampler", None, "sample"),
     "performer": ("realtime.performer", "Performer", "_choose"),
     "stream": ("realtime.stream", "Stream", "hear"),
-    "pacing": ("realtime.pacing", "Pacing", "due_ns"),
+    "pacing": ("realtime.pacing", "Pacing", "later_ns"),
     "child": ("realtime.child", "Child", "send"),
     "part": ("realtime.part", "Part", "sounded"),
     "pulse": ("realtime.pulse", "Pulse", "heard"),

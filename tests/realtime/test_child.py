@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import cast
 
-from realtime.child import ROOM, Arrival, Arrivals, Child
+from realtime.child import ROOM, Arrival, Arrivals, Child, Spare
 from realtime.wire import Kind, Record
 
 
@@ -28,3 +28,19 @@ def test_who_says_too_much_waits_until_it_is_heard_and_the_musician_never_does()
     talker.join()
     assert [a.record.at_ns for a in heard if a.record] == list(range(ROOM + 1))
     assert [a for a in heard if a.child is None] == [Arrival(None)]
+
+
+def test_a_spare_is_up_before_it_is_needed_and_one_that_died_is_not_handed_out() -> None:
+    spare = Spare("realtime.player")
+    spare.stock()
+    waiting = spare.take()
+    assert waiting.begin({"port": None}, Arrivals())["port"] == "rehearsal"
+    spare.stock()
+    dead = spare.take()
+    spare._child = dead
+    dead.process.kill()
+    dead.process.wait()
+    another = spare.take()
+    assert another.begin({"port": None}, Arrivals())["port"] == "rehearsal"
+    for child in (waiting, dead, another):
+        child.close()

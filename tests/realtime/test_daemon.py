@@ -274,6 +274,41 @@ def test_a_port_that_comes_back_first_hears_the_releases_it_missed_then_the_musi
     assert not left_sounding(after)
 
 
+def test_a_midi_system_that_stands_still_and_goes_on_leaves_nothing_sounding(
+    composerd: Composerd, jack, listener
+) -> None:
+    daemon = composerd("--port", "listener", "--rng", 6, "--tempo-scale", 3)
+    playing(daemon)
+    jack.freeze()
+    time.sleep(1.5)
+    jack.thaw()
+    said_so_far(daemon, "listener:input is back")
+    time.sleep(1.0)
+    daemon.send_signal(signal.SIGINT)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    assert not left_sounding(listener.heard())
+
+
+def test_a_program_that_is_away_for_a_moment_is_played_to_again(
+    composerd: Composerd, jack, listener
+) -> None:
+    daemon = composerd("--port", "listener", "--rng", 6)
+    playing(daemon)
+    listener.leave()
+    time.sleep(0.3)
+    again = type(listener)(jack)
+    said_so_far(daemon, "listener:input is back")
+    time.sleep(1.5)
+    daemon.send_signal(signal.SIGINT)
+    output = said(daemon)
+    assert daemon.returncode == 0, output
+    heard = again.heard()
+    again.forget()
+    assert any(map(is_onset, heard))
+    assert not left_sounding(heard)
+
+
 def test_a_midi_system_that_dies_and_comes_back_finds_the_virtual_port_again(
     composerd: Composerd, jack
 ) -> None:

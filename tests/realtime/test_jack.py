@@ -1,0 +1,24 @@
+"""A sound server that stands still is noticed; a player that did is not mistaken for one."""
+
+from __future__ import annotations
+
+from realtime.clock import NS_PER_MS
+from realtime.jack import STANDS_AFTER_NS, Standstill
+
+
+def test_a_server_whose_time_does_not_move_stands_still() -> None:
+    watch = Standstill()
+    seen = [watch.lasts(ms * NS_PER_MS, min(ms, 1000) * 48) for ms in range(0, 2000, 100)]
+    assert seen.index(True) * 100 * NS_PER_MS == 1000 * NS_PER_MS + STANDS_AFTER_NS
+    assert not watch.lasts(2000 * NS_PER_MS, 1001 * 48)
+
+
+def test_who_has_not_looked_for_long_finds_a_server_that_has_gone_on() -> None:
+    watch = Standstill()
+    watch.lasts(0, 0)
+    assert not watch.lasts(10_000 * NS_PER_MS, 48)
+
+
+def test_a_server_that_tells_no_time_is_not_said_to_stand_still() -> None:
+    watch = Standstill()
+    assert not any(watch.lasts(ms * NS_PER_MS, 7) for ms in range(0, 5000, 100))
