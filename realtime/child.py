@@ -128,8 +128,9 @@ class Child:
         return answer
 
     def _listen(self, inbox: Arrivals) -> None:
-        for record in wire.records(self._up):
-            inbox.put(Arrival(self, record))
+        with self._up:
+            for record in wire.records(self._up):
+                inbox.put(Arrival(self, record))
         inbox.put(Arrival(self, None))
 
     def send(self, record: Record) -> bool:
@@ -174,10 +175,9 @@ class Spare:
     def take(self) -> Child:
         """The one that waits, or one that has yet to get up."""
         child, self._child = self._child, None
-        if child and child.process.poll() is not None:
-            child.close()
-            child = None
-        return child or Child(self._module)
+        if child and child.process.poll() is None:
+            return child
+        return Child(self._module)
 
     def hang_up(self) -> None:
         """It is not needed any more."""

@@ -74,8 +74,7 @@ def full_ring(stage: Stage) -> None:
     stage.jack.signal(signal.SIGSTOP)
     player = stage.daemon.child("player")
     # It waits in rtmidi, until its alarm ends it.
-    pipe = Path(f"/proc/{player.pid}/fd/0").open("wb", buffering=0)
-    with pipe as down, suppress(BrokenPipeError):
+    with suppress(BrokenPipeError), Path(f"/proc/{player.pid}/fd/0").open("wb", 0) as down:
         for _ in range(RING_MESSAGES):
             down.write(pack(Record(Kind.PLAY, NOTHING)))
     time.sleep(FULL_S)

@@ -30,17 +30,20 @@ def test_who_says_too_much_waits_until_it_is_heard_and_the_musician_never_does()
     assert [a for a in heard if a.child is None] == [Arrival(None)]
 
 
-def test_a_spare_is_up_before_it_is_needed_and_one_that_died_is_not_handed_out() -> None:
+def test_a_spare_waits_for_its_orders_and_one_that_died_is_not_handed_out() -> None:
     spare = Spare("realtime.player")
     spare.stock()
-    waiting = spare.take()
-    assert waiting.begin({"port": None}, Arrivals())["port"] == "rehearsal"
     spare.stock()
-    dead = spare.take()
-    spare._child = dead
-    dead.process.kill()
-    dead.process.wait()
+    waiting = spare.take()
     another = spare.take()
-    assert another.begin({"port": None}, Arrivals())["port"] == "rehearsal"
-    for child in (waiting, dead, another):
+    spare._child = waiting
+    assert spare.take() is waiting
+    waiting.process.kill()
+    waiting.process.communicate()
+    spare._child = waiting
+    third = spare.take()
+    inbox = Arrivals()
+    for child in (another, third):
+        assert child.begin({"port": None}, inbox)["port"] == "rehearsal"
         child.close()
+        assert inbox.get(10) == Arrival(child)
