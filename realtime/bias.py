@@ -25,6 +25,7 @@ CENTER_PULL = 6
 # With so many notes more than were asked for, a second until the next event gets tenfold likelier
 # beside a tenth of a second.
 AHEAD_NOTES = 10
+E_FOLD_NOTES = 5  # so many make about e times as few come, with the network that comes along
 MOST_AHEAD = 8 * AHEAD_NOTES
 CHORD_S = 0.05  # shorter times belong to a chord: that they are longer or shorter is no matter
 CROWD = 16  # notes; with so many sounding nothing is held for longer
@@ -44,6 +45,11 @@ def ahead(before: float, struck: bool, asked: float, delta_s: float) -> float:
     # A long silence, as of a paused song, is not to be made up for.
     missing = min(asked * delta_s, AHEAD_NOTES)
     return min(max(before + struck - missing, -MOST_AHEAD), MOST_AHEAD)
+
+
+def asked_otherwise(before: float, asked: float, now_asked: float) -> float:
+    """What `ahead` is from now on: it need not be learned anew how the network takes it."""
+    return before + E_FOLD_NOTES * math.log(asked / now_asked)
 
 
 def of_times(ahead: float, codec: Codec) -> Scores:

@@ -33,6 +33,7 @@ class Choice(NamedTuple):
     delta_s: float | None = None
     due_ns: int = 0
     begins: bool = False  # a piece
+    free: bool = False  # chosen by the model, for a time of its own
 
 
 class Machine:
@@ -65,7 +66,11 @@ class Machine:
         self.until_ns: int | None = None  # then it ends and is silent
 
     def choose(
-        self, settings: Settings, held: Set[int] = frozenset(), from_ns: int | None = None
+        self,
+        settings: Settings,
+        held: Set[int] = frozenset(),
+        from_ns: int | None = None,
+        not_before_ns: int | None = None,
     ) -> Choice | None:
         """Its next event; None when it has played until it was to end.
 
@@ -73,6 +78,7 @@ class Machine:
             settings: how it plays.
             held: notes that the human holds. They are left alone.
             from_ns: when the event is due, if that is not for the model to say.
+            not_before_ns: until then nothing came, if it chooses once more.
         """
         last, form, mine = self._stream.last, self._form, self.sounding(held)
         now_ns, struck_ns = last.at_ns, last.struck_ns
@@ -91,7 +97,10 @@ class Machine:
         again = form.repeat()
         if again is not None:
             return self._after(again)
-        self._stream.asked = settings.density
+        self._stream.ask(settings.density)
+        waited_s = 0.0
+        if not_before_ns is not None:
+            waited_s = self._pacing.seconds(last.at_ns, not_before_ns)
         token = sample(
             self._engine,
             self._codec,
@@ -101,7 +110,8 @@ class Machine:
             struck_now={note for note, at_ns in struck_ns.items() if at_ns == now_ns},
             held=held,
             time_bin=None if from_ns is None else self._stream.token(from_ns, 0, 0).time_bin,
-            ahead=last.ahead,
+            waited_s=waited_s,
+            ahead=self._stream.last.ahead,
         )
         choice = self._after(token) if from_ns is None else Choice(token, due_ns=from_ns)
         due_ns = self._due_ns(choice)
@@ -112,7 +122,7 @@ class Machine:
         if oldest is not None and mine[oldest] + LONGEST_NS < due_ns:
             choice = self._release_at(max(mine[oldest] + LONGEST_NS, now_ns), oldest)
         form.keep(choice.token)
-        return choice
+        return choice._replace(free=from_ns is None)
 
     def sounding(self, held: Set[int]) -> dict[int, int]:
         """Of each note of its own that sounds, when it was struck."""

@@ -75,6 +75,7 @@ class Performer:
             message = bytes((0xC0 | channel, program))
             self._to_say.append(Record(Kind.PLAY, message, due_ns=start_ns, epoch=epoch))
         self._next: Choice | None = None  # beyond the horizon
+        self._again = False  # it was chosen, and is to be chosen once more
         self._paused = {"port"} if paused else set()  # why
         # In a mode that yields: silent, until there is a phrase and the human is done with it.
         self._silent = False
@@ -94,6 +95,7 @@ class Performer:
         yielded, yields = (MODES[each.mode].yields for each in (self._settings, settings))
         if any(getattr(settings, name) != getattr(self._settings, name) for name in CHOOSING):
             self._machine.forget_form()
+            self._rethink()
         self._settings = settings
         self._obey(settings)
         if yields and not yielded:
@@ -138,7 +140,7 @@ class Performer:
             if self._to_say:
                 yield self._to_say.pop(0)
             elif self._next is None:
-                self._choose()
+                self._choose(now_ns + self._horizon_ns)
             else:
                 choice = self._next
                 due_ns, token = self._machine.place(choice, now_ns)
@@ -174,6 +176,12 @@ class Performer:
         """A nudge: the model loses the thread a little, and finds another one."""
         self._machine.forget_form()  # else what comes again would be no surprise
         self._stream.nudge(self._rng)
+        self._rethink()
+
+    def _rethink(self) -> None:
+        """What comes next is chosen once more, however long it was to wait."""
+        if self._next and self._next.free:
+            self._next, self._again = None, True
 
     def pause(self, now_ns: int, why: str = "port") -> list[Record]:
         """Write no more until `resume`; what was written for later has never been."""
@@ -233,7 +241,7 @@ class Performer:
         """The machine ends its notes."""
         _, stands_ns = self._undo(now_ns)
         self._machine.leave()
-        self._stream.asked = 0
+        self._stream.ask(0)
         self._epoch += 1
         for note in self._machine.sounding(self._human.held):
             self._stream.happens(at_ns, note, 0)
@@ -242,21 +250,24 @@ class Performer:
     def _fall_silent(self) -> None:
         """It is the human's turn. The others are told why nothing comes."""
         self._silent = True
-        self._stream.asked = 0
+        self._stream.ask(0)
         self._phrase_ns = self._human.acted_ns if self._human.held else None
         self._epoch += 1
         self._to_say.append(hush(self._channel, self._epoch))
 
-    def _choose(self) -> None:
-        """The machine's next event; or it falls silent."""
+    def _choose(self, written_ns: int) -> None:
+        """The machine's next event; or it falls silent. Up to `written_ns` there is none."""
         now_ns, from_ns = self._stream.last.at_ns, None
+        not_before_ns, self._again = written_ns if self._again else None, False
         if self._silent:
             # The human is done: the answer comes now, and the model knows how long it took.
             from_ns = now_ns + self._patience_ns
             phrase_ns = 0 if self._phrase_ns is None else now_ns - self._phrase_ns
             self._machine.until_ns = from_ns + max(phrase_ns, SHORTEST_ANSWER_NS)
             self._silent, self._phrase_ns = False, None
-        self._next = self._machine.choose(self._sharing(now_ns), self._human.held, from_ns)
+        self._next = self._machine.choose(
+            self._sharing(now_ns), self._human.held, from_ns, not_before_ns
+        )
         if self._next is None:
             self._fall_silent()
 

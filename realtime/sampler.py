@@ -7,6 +7,7 @@ stream sampled here releases only what sounds and strikes only what is silent.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Set
 
 import numpy as np
@@ -35,6 +36,7 @@ def sample(
     struck_now: Set[int] = frozenset(),
     held: Set[int] = frozenset(),
     time_bin: int | None = None,
+    waited_s: float = 0.0,
     ahead: float = 0.0,
 ) -> Token:
     """Choose when, then which note, then how hard. Does not step the engine.
@@ -52,6 +54,7 @@ def sample(
             at that instant, for a release would come before its onset.
         held: notes that the human holds. They are left alone.
         time_bin: when, if that is not for the model to say; beyond the stream's last event.
+        waited_s: how long nothing has come since the stream's last event; nor does it now.
         ahead: how many notes were struck beyond the density that the settings ask for.
 
     Raises:
@@ -71,7 +74,8 @@ def sample(
         times = _costs(engine.time_logits(), settings.temperature * settings.temperature_time)
         if settings.density:
             times -= of_times(ahead, codec)
-        time_bin = _draw(times, (0,) if must_wait else (), settings, rng)
+        too_soon = max(bisect_left(codec.values_s, waited_s), int(must_wait))
+        time_bin = _draw(times, range(min(too_soon, codec.time_bins - 1)), settings, rng)
         if time_bin == 0:
             left_alone = at_once
     if len(left_alone | never) >= codec.notes:

@@ -57,7 +57,7 @@ class Stream:
         # After the last event that cannot be undone, and after each one since.
         self._moments = deque([Moment(start_ns, engine.snapshot(), {}, 0)])
         self._heard: deque[Heard] = deque(maxlen=_KEPT)
-        self.asked = 0.0  # of the machine now: notes a second; 0 is as many as it likes
+        self._asked = self._last_asked = 0.0
 
     @property
     def codec(self) -> Codec:
@@ -85,7 +85,7 @@ class Stream:
         ahead = self.last.ahead
         if not begins:
             delta_s = (at_ns - self.last.at_ns) / NS_PER_S
-            ahead = bias.ahead(ahead, token.velocity > 0 and not humans, self.asked, delta_s)
+            ahead = bias.ahead(ahead, token.velocity > 0 and not humans, self._asked, delta_s)
         struck_ns = self.last.struck_ns.copy()
         if token.velocity:
             struck_ns[token.note] = at_ns
@@ -116,6 +116,16 @@ class Stream:
             self._heard.pop()
         self._engine.restore(self.last.state)
         return count > len(self._moments)
+
+    def ask(self, density: float) -> None:
+        """So many notes a second the machine is to play from now on; 0: as many as it likes."""
+        self._asked = density
+        if not density or density == self._last_asked:
+            return
+        if self._last_asked:
+            ahead = bias.asked_otherwise(self.last.ahead, self._last_asked, density)
+            self._moments[-1] = self.last._replace(ahead=ahead)
+        self._last_asked = density
 
     def nudge(self, rng: np.random.Generator) -> None:
         """What the model remembers is disturbed, as long as its last event stands."""

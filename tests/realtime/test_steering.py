@@ -32,7 +32,7 @@ def performer(make_checkpoint: MakeCheckpoint) -> Performer:
 def on(checkpoint: Checkpoint, seed: int = 0, **knobs: float | str) -> Performer:
     settings = Settings(**{"mode": "free", **knobs})  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
-    return Performer(Engine(checkpoint), OCTAVES, settings, rng, 0)
+    return Performer(Engine(checkpoint), checkpoint.codec, settings, rng, 0)
 
 
 def turn(performer: Performer, **knobs: float | str) -> None:
@@ -66,6 +66,25 @@ def test_density_is_of_the_second_that_passes_whatever_the_tempo(
     performer = on(make_checkpoint(0, OCTAVES, spread=0.2), density=4, polyphony=6, tempo_scale=3)
     play(performer, 0, 30)
     assert len(onsets(play(performer, 30, 130))) / 100 == pytest.approx(4, rel=0.15)
+
+
+def test_however_long_the_next_event_was_to_wait_a_knob_is_heard_soon(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    for seed in range(8):
+        performer = on(make_checkpoint(seed, Codec.log_spaced(), spread=0.2), density=0.1)
+        play(performer, 0, 120)
+        turn(performer, density=20)
+        assert len(onsets(play(performer, 120, 124))) > 10
+
+
+def test_turning_a_knob_to_and_fro_makes_no_more_notes(make_checkpoint: MakeCheckpoint) -> None:
+    still, turned = (on(make_checkpoint(0, OCTAVES, spread=0.2), polyphony=6) for _ in range(2))
+    notes = []
+    for at_ms in range(0, 200_000, 20):
+        turn(turned, top_p=0.95 if at_ms % 40 else 0.951)
+        notes += onsets(play(turned, at_ms / 1000, at_ms / 1000 + 0.02))
+    assert len(notes) == pytest.approx(len(onsets(play(still, 0, 200))), rel=0.2)
 
 
 def test_a_paused_song_is_not_made_up_for(performer: Performer) -> None:
