@@ -29,6 +29,8 @@ from realtime.clock import RealClock  # noqa: E402
 from realtime.daemon import Daemon, Orders  # noqa: E402
 from realtime.part import PartOrders  # noqa: E402
 
+# Parts that hear each other go on as densely as all of them together, if nobody says how densely.
+SETTINGS = {"density": 3}
 WARM_UP_S = 1.0
 
 
@@ -67,7 +69,8 @@ def play(parts: int, seconds: float, model: str | None, *, hearing: bool) -> dic
         parts=[
             PartOrders(
                 name=name,
-                composer=ORDERS | {"model": model, "channel": index, "rng": index},
+                composer=ORDERS
+                | {"model": model, "channel": index, "rng": index, "settings": SETTINGS},
                 hears=frozenset(names) - {name} if hearing else frozenset(),
             )
             for index, name in enumerate(names)

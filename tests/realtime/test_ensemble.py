@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.errors import SettingsError
+from realtime.config import parse
 from realtime.ensemble import ensemble
 from realtime.part import PartOrders
 from realtime.settings import Settings
@@ -98,3 +101,11 @@ def test_what_cannot_be_is_said_with_the_name_of_the_part(
     with pytest.raises(SettingsError) as error:
         ensemble(tables, COMMON)
     assert str(error.value).startswith(words)
+
+
+def test_the_file_in_the_guide_is_one_of_two_parts() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "parts.md"
+    [example] = re.findall(r"```toml\n(.*?)```", guide.read_text(), re.DOTALL)
+    bass, lead = ensemble(parse(example, guide).parts, COMMON)
+    assert (bass.composer["channel"], lead.composer["channel"]) == (1, 0)
+    assert lead.hears == {"bass"}
