@@ -21,6 +21,7 @@ TICKS_PER_BEAT = 24
 _SPANS = (96, 48, 24, 12, 6)
 _FEWEST = _SPANS[-1]
 _ENOUGH = 24  # ticks, to know where the next one should be
+_UNDECIDED = 12  # ticks after a gap of which no three in a row agree: it is something else
 _SHORTEST_NS, _LONGEST_NS = (60 * NS_PER_S / TICKS_PER_BEAT / bpm for bpm in (500, 10))
 _GONE_NS = NS_PER_S  # a clock that was silent for so long begins anew
 
@@ -105,7 +106,7 @@ class Tempo:
         self.line = Line(zero_ns, self._interval_ns * TICKS_PER_BEAT)
 
     def _lost_before(self, number: int, at_ns: int) -> int:
-        """How many ticks turn out to have been lost, now that three have come since.
+        """How many ticks turn out to have been lost, when three in a row say the same.
 
         A sound server that was held up drops what it should have handed on. If it was a tick, all
         that follow are late by one; after a mere delay they come in a bunch, and soon on time.
@@ -118,15 +119,16 @@ class Tempo:
             return 0
         late_ns = at_ns - self._before.ns_at(number / TICKS_PER_BEAT)
         self._after.append(late_ns / self._before.tick_ns)
-        if len(self._after) < 3:
+        three = sorted(self._after[-3:])
+        if len(three) < 3 or three[2] - three[0] > 0.3:
+            if len(self._after) == _UNDECIDED:
+                self._before = None
             return 0
-        lost = round(self._after[0])
         self._before = None
-        if lost < 1 or any(abs(late - lost) > 0.3 for late in self._after):
-            return 0
-        for back in (-1, -2):
-            earlier, earlier_ns = self._ticks[back]
-            self._ticks[back] = earlier + lost, earlier_ns
+        lost = max(round(three[1]), 0)
+        for back in range(1, len(self._after)):
+            earlier, earlier_ns = self._ticks[-back]
+            self._ticks[-back] = earlier + lost, earlier_ns
         self._uncounted += lost
         return lost
 

@@ -170,6 +170,15 @@ def test_ticks_that_were_lost_before_they_were_counted_are_counted(
     assert tempo.line.beat_at(96 * 20 * NS_PER_MS) == pytest.approx(4, abs=0.02)
 
 
+def test_a_server_that_lost_a_tick_and_stood_still_for_a_moment_lost_one_tick() -> None:
+    def stood_still(at_ns: float, _: random.Random) -> float:
+        return at_ns + (7e6 if at_ns >= 50 * 20e6 else 0)
+
+    tempo = on_arrival([*range(50), *range(51, 110)], stood_still)
+    assert tempo.line
+    assert tempo.line.beat_at((96 * 20 + 7) * NS_PER_MS) == pytest.approx(4, abs=0.02)
+
+
 @pytest.mark.parametrize("held_up_ms", [15, 25, 45, 100])
 def test_ticks_that_were_held_up_are_not_counted_twice(held_up_ms: float) -> None:
     """They come in a bunch, and what follows is on time."""
