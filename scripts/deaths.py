@@ -1,6 +1,6 @@
 """Every death of composerd, and which notes it leaves sounding, as a foreign JACK client hears it.
 
-    python scripts/deaths.py [--trials 100] [--jobs N] [--only NAME ...] [--json FILE]
+    python scripts/deaths.py [--trials 100] [--jobs N] [--minutes M] [--only NAME ...] [--json FILE]
 
 Each trial plays with a daemon of its own, until notes sound; then comes the death. Counted is what
 was struck before it and still sounds 500 ms later, or 1 s later where a process is replaced. Where
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help=f"1..{SERVERS}")
     parser.add_argument("--only", nargs="+", default=[], help="deaths whose names contain these")
     parser.add_argument("--json", type=Path, help="write each trial's figures")
+    parser.add_argument("--minutes", type=float, help="begin no trial after so long")
     parser.add_argument(
         "--patience-s", type=float, default=0, help="count what is left no sooner than this"
     )
@@ -164,9 +165,11 @@ def main() -> None:
         for name in names:
             todo.put((name, number))
 
+    end_s = time.monotonic() + 60 * (options.minutes or float("inf"))
+
     def work(jack: Jack) -> None:
         with suppress(queue.Empty):
-            while True:
+            while time.monotonic() < end_s:
                 name, number = todo.get_nowait()
                 try:
                     done = tried(jack, DEATHS[name], number, options.patience_s)
