@@ -1,6 +1,6 @@
 """The daemon for an hour over JACK, both cores busy for half of it, and weeks in virtual time.
 
-    python scripts/soak.py [--minutes 60] [--weeks 3] [--model FILE] [--json FILE]
+    python scripts/soak.py [--minutes 60] [--weeks 3] [--model FILE | --untrained] [--json FILE]
 
 The whole of composerd plays to a program that is not ours, which counts what arrives. In the
 second half the virtual weeks (soak_virtual.py) keep one core busy, and loops keep the others;
@@ -232,7 +232,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--weeks", type=float, default=3)
-    parser.add_argument("--model", help="for the weeks; default: the one that comes along")
+    network = parser.add_mutually_exclusive_group()  # for the weeks
+    network.add_argument("--model", help="default: the one that comes along")
+    network.add_argument("--untrained", action="store_true", help="a small one, random weights")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -240,6 +242,7 @@ def main() -> None:
         virtual = [sys.executable, str(REPOSITORY / "scripts" / "soak_virtual.py")]
         virtual += ["--weeks", str(options.weeks), "--json", str(weeks)]
         virtual += ["--model", options.model] if options.model else []
+        virtual += ["--untrained"] if options.untrained else []
         figures = soak(options.minutes, virtual)
         figures["virtual"] = json.loads(weeks.read_text())
     print(table(figures))

@@ -1,9 +1,10 @@
 """Weeks of music in virtual time: whether a note hangs, and whether memory or a step grows.
 
-    python scripts/soak_virtual.py [--weeks 3] [--model FILE] [--json FILE]
+    python scripts/soak_virtual.py [--weeks 3] [--model FILE | --untrained] [--json FILE]
 
 The daemon's performer, scheduler and ledger, as `composer-generate` runs them, but nothing is
-kept: what leaves is counted by a port that keeps a book of its own.
+kept: what leaves is counted by a port that keeps a book of its own. An untrained network is small
+and is played at a tenth of the tempo: three weeks of it take minutes, not hours.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from core import checkpoint  # noqa: E402
+from core.checkpoint import Checkpoint, ModelConfig  # noqa: E402
+from core.codec import Codec  # noqa: E402
 from realtime import composer  # noqa: E402
 from realtime.clock import NS_PER_S, VirtualClock  # noqa: E402
 from realtime.ledger import Ledger  # noqa: E402
@@ -80,9 +86,10 @@ class Watch:
             self.dropped += 1
 
 
-def soak(weeks: float, model: Path | None) -> dict[str, Any]:
+def soak(weeks: float, model: Path | None, tempo_scale: float = 1.0) -> dict[str, Any]:
     """Play for so many weeks; the figures."""
-    performer = composer.performer(ORDERS | {"model": model and str(model)}, lambda: 0)
+    orders = {"model": model and str(model), "settings": {"tempo_scale": tempo_scale}}
+    performer = composer.performer(ORDERS | orders, lambda: 0)
     clock = VirtualClock()
     listener, watch = Listener(clock), Watch()
     scheduler = Scheduler(clock, Ledger(), listener.send, watch.told)
@@ -125,6 +132,15 @@ def soak(weeks: float, model: Path | None) -> dict[str, Any]:
     }
 
 
+def untrained() -> Checkpoint:
+    """Random weights."""
+    codec, rng = Codec.log_spaced(), np.random.default_rng(1)
+    config = ModelConfig(hidden_size=32, layers=1, embedding_size=8, head_size=8)
+    shapes = config.weight_shapes(codec).items()
+    weights = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes}
+    return Checkpoint(config=config, codec=codec, weights=weights)
+
+
 def growth(values: list[float]) -> str:
     """From the second part, which is past the warm-up, to the last."""
     first, last = values[1], values[-1]
@@ -153,10 +169,16 @@ def table(figures: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weeks", type=float, default=3)
-    parser.add_argument("--model", type=Path, help="default: the one that comes along")
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument("--model", type=Path, help="default: the one that comes along")
+    network.add_argument("--untrained", action="store_true", help="a small one, random weights")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    figures = soak(options.weeks, options.model)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.untrained:
+            options.model = Path(folder) / "untrained.safetensors"
+            checkpoint.save(options.model, untrained())
+        figures = soak(options.weeks, options.model, 0.1 if options.untrained else 1.0)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     print(table(figures))
