@@ -76,7 +76,9 @@ def main() -> None:
         except PortError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
-        _settle()
+        settled_ns = RealClock().now_ns() + SETTLE_NS
+        output.watch()
+        RealClock().wait_until(settled_ns)
         granted["memory_locked"] = priority.lock_memory()
         wire.greet(
             up,

@@ -47,6 +47,9 @@ class MemoryPort:
     def present(self) -> bool:
         return True
 
+    def watch(self) -> None:
+        pass
+
     def gone(self, _now_ns: int) -> bool:
         return False
 
@@ -86,11 +89,13 @@ P = TypeVar("P", bound=_Port)
 
 
 class Output(_Port):
-    def __init__(self, midi: Any, *arguments: Any, virtual: bool) -> None:
-        super().__init__(midi, *arguments, virtual=virtual)
+    _server: Server | None = None
+    _standstill: Standstill
+
+    def watch(self) -> None:
+        """From now on `gone` can tell. May take some periods of the sound server."""
         self._standstill = Standstill()
-        self._server: Server | None = None
-        if midi.get_current_api() == rtmidi.API_UNIX_JACK:
+        if self._midi.get_current_api() == rtmidi.API_UNIX_JACK:
             with contextlib.suppress(OSError):
                 # Through rtmidi's own library: it may bring a JACK of its own along.
                 self._server = Server(rtmidi._rtmidi.__file__, f"{CLIENT}-clock")
