@@ -103,8 +103,8 @@ SWEEPS = {
     "key_strength": Sweep(
         (0, 0.25, 0.5, 0.75, 0.9, 0.99, 1), "% of notes in C major", in_scale("C", "major"), MAJOR
     ),
-    "density": Sweep((0.25, 0.5, 1, 2, 4, 8, 16, 32, 40), "notes a second", density, ideal=True),
-    "articulation": Sweep(SCALINGS, "mean length, s", length_s),
+    "density": Sweep((0.25, 0.5, 1, 2, 4, 8, 16, 32), "notes a second", density, ideal=True),
+    "articulation": Sweep((0.25, 0.5, 0.7, 1, 1.4, 2, 4), "mean length, s", length_s),
     "tempo_scale": Sweep(SCALINGS, "notes a second", density),
 }
 PLOTS = {
