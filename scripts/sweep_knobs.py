@@ -114,7 +114,7 @@ PLOTS = {
 }
 LOGARITHMIC = (
     *("temperature", "temperature_note", "temperature_velocity", "temperature_time"),
-    *("velocity_scale", "density", "articulation", "tempo_scale"),
+    *("velocity_scale", "density", "tempo_scale"),
 )
 
 
