@@ -156,7 +156,8 @@ def _composerd(
         float | None, typer.Option(help="Stop after so many seconds.", min=0, max=MAX_S)
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(help="Write what was sent, at its real times, to this .mid.")
+        Path | None,
+        typer.Option(help="Write what is played to this .mid, and to .mid.take what replays it."),
     ] = None,
     stats: Annotated[
         Path | None, typer.Option(help="Write counts and lateness to this .json at the end.")
@@ -340,6 +341,12 @@ def _composer_generate(
     seconds: Annotated[
         float | None, typer.Option(help="Or: how many seconds.", min=0, max=MAX_S)
     ] = None,
+    take: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay", help="Play a take again, the .take of composerd --record, as it was."
+        ),
+    ] = None,
     model: Model = None,
     seed_file: SeedFile = None,
     seed_events: SeedEvents = -128,
@@ -357,6 +364,12 @@ def _composer_generate(
     """
     if events is not None and seconds is not None:
         raise SettingsError("give --events or --seconds, not both")
+    if take:
+        from realtime.replay import replay
+
+        replay(take, out)
+        log(f"{out} written")
+        return
     # Not at the top: the daemon needs neither, and numpy is half of its memory.
     from realtime import composer
     from realtime.render import render

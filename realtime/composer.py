@@ -16,11 +16,13 @@ The first line down is the orders:
     bpm             in which tempo that was, if in a song's; or not
     sync            whether to play only while a song is on, in its tempo
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
+    take            whether to tell what is done, see realtime.course; or not
 
-The first line up is {"model": path}, or {"error": one line for the musician}. Then down come HEARD,
-DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH, REVISE, WORD and PONG. It ends when
-its stdin does. An ORDER says {"settings": {those that change}}, {"model": path} or {"surprise":
-true}; a WORD {"say": what the musician is to know, "model": the path, when another one plays now}.
+The first line up is {"model": path, "start_ns": when the stream begins}, or {"error": one line for
+the musician}. Then down come HEARD, DEAF, CLOCK, PAUSE, RESUME, PING and ORDER; up go PLAY, HUSH,
+REVISE, WORD, PONG and TOOK. It ends when its stdin does. An ORDER says {"settings": {those that
+change}}, {"model": path} or {"surprise": true}; a WORD {"say": what the musician is to know,
+"model": the path, when another one plays now}.
 """
 
 from __future__ import annotations
@@ -48,8 +50,7 @@ from core.errors import ComposerError
 from core.events import Event
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
-from realtime.follower import Follower
-from realtime.obeying import Obeying
+from realtime.course import Course
 from realtime.pacing import MODEL_BPM
 from realtime.past import recall
 from realtime.performer import Performer
@@ -72,7 +73,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         ComposerError: the model or the seed file cannot be read, a setting is out of its range.
     """
     settings = Settings(**orders["settings"])
-    model = checkpoint.load(_model(orders))
+    model = checkpoint.load(model_path(orders))
     engine = engine_for(model)
     if orders["seed_file"] is not None:
         music = midi_file.read(Path(orders["seed_file"]))
@@ -123,68 +124,60 @@ def _compose() -> None:
         orders = wire.greeting(down)
         inbox = Inbox(down.fileno())
         clock = RealClock(inbox)
+        start_ns = 0
+
+        def start() -> int:
+            nonlocal start_ns
+            start_ns = clock.now_ns() + SETTLE_NS
+            return start_ns
+
         try:
-            plays = performer(orders, lambda: clock.now_ns() + SETTLE_NS)
+            plays = performer(orders, start)
         except ComposerError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
-        wire.greet(up, {"model": str(_model(orders))})
-        song = Follower(plays) if orders.get("sync") else None
+        wire.greet(up, {"model": str(model_path(orders)), "start_ns": start_ns})
 
         def send(record: Record) -> None:
             up.write(wire.pack(record))
 
-        obeying = Obeying(plays, _model(orders), send)
+        def tell(call: dict[str, Any]) -> None:
+            for piece in wire.pieces(Kind.TOOK, call):
+                send(piece)
+
+        course = Course(
+            plays,
+            model_path(orders),
+            sync=orders.get("sync", False),
+            send=send,
+            tell=tell if orders.get("take") else None,
+        )
         gc.collect()
         gc.freeze()
-        if song:
-            for record in song.begin(clock.now_ns()):
-                send(record)
+        for record in course.begin(clock.now_ns()):
+            send(record)
         while True:
-            _listen(plays, song, clock, inbox, obeying, send)
-            for record in plays.plan(clock.now_ns()):
+            _listen(course, clock, inbox, send)
+            # The human comes first.
+            for record in course.plan(clock.now_ns(), lambda: clock.wait_until(0)):
                 send(record)
-                if clock.wait_until(0):  # the human comes first
-                    break
-            obeying.go_on()
+            course.go_on()
 
 
-def _listen(
-    plays: Performer,
-    song: Follower | None,
-    clock: RealClock,
-    inbox: Inbox,
-    obeying: Obeying,
-    send: Callable[[Record], None],
-) -> None:
+def _listen(course: Course, clock: RealClock, inbox: Inbox, send: Callable[[Record], None]) -> None:
     """Hear what comes until there is something to write."""
-    wake_ns = clock.now_ns() + obeying.wait_ns
-    if plays.wake_ns is not None:
-        wake_ns = min(wake_ns, plays.wake_ns)
-    if not clock.wait_until(wake_ns):
+    if not clock.wait_until(course.wake_ns(clock.now_ns())):
         return
     for record in inbox.read():
-        if record.kind is Kind.HEARD:
-            for answer in plays.heard(record.at_ns, record.message, clock.now_ns()):
-                send(answer)
-        elif record.kind is Kind.CLOCK and song:
-            for answer in song.heard(record, clock.now_ns()):
-                send(answer)
-        elif record.kind is Kind.DEAF:
-            for answer in plays.human_gone(clock.now_ns(), clock.now_ns()):
-                send(answer)
-        elif record.kind is Kind.PAUSE:
-            for answer in plays.pause(record.at_ns):
-                send(answer)
-        elif record.kind is Kind.RESUME:
-            plays.resume()
-        elif record.kind is Kind.ORDER:
-            obeying.ordered(record)
-        elif record.kind is Kind.PING:
+        if record.kind is Kind.PING:
             send(Record(Kind.PONG))
+        else:
+            for answer in course.take_in(record, clock.now_ns()):
+                send(answer)
 
 
-def _model(orders: dict[str, Any]) -> Path:
+def model_path(orders: dict[str, Any]) -> Path:
+    """The checkpoint to play from."""
     return checkpoint.SHIPPED if orders["model"] is None else Path(orders["model"])
 
 

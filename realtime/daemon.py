@@ -8,10 +8,12 @@ is gone.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -25,9 +27,10 @@ from realtime.control import Control, Wish, of_controller, of_preset
 from realtime.ledger import Ledger
 from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
-from realtime.recording import Recording
 from realtime.report import Report, write_stats
+from realtime.scheduler import MAX_NOTE_NS
 from realtime.song import Song
+from realtime.take import Take
 from realtime.thru import Thru
 from realtime.wire import Kind, Record, hush, is_release, note_on
 
@@ -39,7 +42,7 @@ BEAT_EVERY_NS = NS_PER_S
 SPARES_AFTER_NS = NS_PER_S  # the first notes come first
 WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
-PLAYER, HUMAN, LINK = "player", "human", "link"  # no part is called so
+PLAYER, LINK = "player", "link"  # no part is called so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ class Daemon:
         self._spare_composer = Spare("realtime.composer")
         taken = {part.composer["channel"] for part in orders.parts}
         self._thru = Thru(taken) if orders.thru else None
-        self._recording: Recording | None = None
+        self._recording: Take | None = None
         self._osc: Osc | None = None
         self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
         self.report = Report(start_ns)
@@ -114,7 +117,11 @@ class Daemon:
         # All get up at once. A lone composer begins to play when it has its orders; several wait
         # until the last one is ready.
         self._player = Child("realtime.player")
-        self._parts = [Part(orders, Child("realtime.composer")) for orders in self._orders.parts]
+        self._parts = [
+            Part(_to_be_replayed(orders) if self._orders.record else orders, child)
+            for orders in self._orders.parts
+            for child in [Child("realtime.composer")]
+        ]
         together = len(self._parts) > 1
         try:
             self.greeting = self._player.begin(self._player_orders(), self._inbox)
@@ -126,9 +133,7 @@ class Daemon:
                 self._link = Child("realtime.link")
                 self._link.begin({}, self._inbox)
             if self._orders.record:
-                names = [HUMAN] if self.greeting["input"] else []
-                names += [part.name for part in self._parts]
-                self._recording = Recording(self._orders.record, names)
+                self._record(self._orders.record)
             if self._orders.osc or self._orders.osc_to:
                 self._listen_to_osc()
             self._began_ns = self._clock.now_ns()
@@ -141,6 +146,17 @@ class Daemon:
             if self._link:
                 self._link.close()
             raise
+
+    def _record(self, path: Path) -> None:
+        max_note_s = self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S)
+        self._recording = Take(
+            path,
+            [part.name for part in self._parts],
+            human=bool(self.greeting["input"]),
+            max_note_ns=round(max_note_s * NS_PER_S),
+        )
+        for part in self._parts:
+            self._recording.began(part.name, part.ordered, part.greeting)
 
     def _listen_to_osc(self) -> None:
         # Not at the top: most do without.
@@ -184,7 +200,7 @@ class Daemon:
                             beat_ns = now_ns + BEAT_EVERY_NS
                             self._beat(now_ns, line)
                         if self._recording:
-                            self._save(self._recording.save)
+                            self._save(partial(self._recording.save, now_ns))
             finally:
                 self._stop()
 
@@ -251,6 +267,8 @@ class Daemon:
         if greeting is not None:
             if part:
                 part.ready = True
+                if self._recording:
+                    self._recording.began(part.name, part.ordered, greeting)
             else:
                 self._found(greeting)
             self._pulse.began(name, self._clock.now_ns())
@@ -267,6 +285,10 @@ class Daemon:
     def _composed(self, part: Part, record: Record) -> None:
         """A composer says so."""
         part.wrote(record)
+        if self._recording:
+            self._recording.wrote(part.name, record)
+            if record.kind is Kind.TOOK and (call := part.did(record)):
+                self._recording.did(part.name, call)
         if record.kind is Kind.WORD:
             if (word := part.said(record)) is not None:
                 self._log(word if len(self._parts) == 1 else f"{part.name}: {word}")
@@ -331,7 +353,7 @@ class Daemon:
         # All of them hear it; an onset counts once.
         self.report.unheard += max(part.heard(record) for part in self._parts)
         if self._recording:
-            self._recording.add(HUMAN, record.at_ns, record.message)
+            self._recording.human(record.at_ns, record.message)
         if self._osc:
             self._osc.played(record.message, None)
 
@@ -419,6 +441,8 @@ class Daemon:
             return
         dead.close()
         now_ns = self._clock.now_ns()
+        if part and self._recording:
+            self._recording.died(part.name, part.channel, part.epoch + 1, now_ns)
         deaths = part.deaths if part else self._deaths
         if deaths.one_too_many(now_ns):
             self._give_up(part)
@@ -474,14 +498,13 @@ class Daemon:
         if not sender:
             return  # the human's
         self.report.sent(record.message, record.due_ns, record.at_ns)
-        if self._recording:
-            self._recording.add(sender.name, record.due_ns, record.message)
         if self._osc:
             self._osc.played(record.message, sender.name)
 
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
+        end_ns = self._clock.now_ns()
         if self._link:
             self._link.hang_up()
         self._spare_composer.hang_up()
@@ -501,7 +524,7 @@ class Daemon:
         if self._osc:
             self._osc.close()
         if self._recording:
-            self._save(self._recording.close)
+            self._save(partial(self._recording.close, end_ns))
         if self._orders.stats:
             write_stats(self._orders.stats, self._stats())
 
@@ -532,6 +555,13 @@ class Daemon:
         except MidiFileError as error:
             self._log(f"{error}; what was recorded before is kept")
             self._recording = None
+
+
+def _to_be_replayed(orders: PartOrders) -> PartOrders:
+    """The composer tells what it does, and what is left to chance is chosen now."""
+    rng = orders.composer["rng"]
+    chosen = {"rng": secrets.randbits(32) if rng is None else rng, "take": True}
+    return replace(orders, composer=orders.composer | chosen)
 
 
 @contextmanager

@@ -46,6 +46,10 @@ class Obeying:
         """How long it can do without `go_on`."""
         return self._swap.wait_ns if self._swap else NS_PER_S
 
+    def can_go_on(self, timeout_s: float) -> bool:
+        """Whether another model is on its way and loaded, or will be before so long."""
+        return self._swap is not None and self._swap.loaded(timeout_s)
+
     def go_on(self) -> None:
         """Bring another model nearer, if one is on its way."""
         if self._swap is None:

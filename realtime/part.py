@@ -40,7 +40,10 @@ class Part:
         self.model = ""  # a file
         self._swapped = False  # the model, for another one
         self._words = Pieces()
+        self._calls = Pieces()
         self.composer = composer
+        self.ordered: dict[str, Any] = {}  # as the composer knows it
+        self.greeting: dict[str, Any] = {}  # the composer's
         self.ready = False  # the composer, to play
         self.deaths = Deaths()
         self.epoch = 0  # the composer's latest
@@ -64,7 +67,8 @@ class Part:
 
     def order(self, *, together: bool) -> None:
         """The composer gets its orders; `together`, it plays when a RESUME says so."""
-        self.composer.order(self._composer_orders() | {"together": together})
+        self.ordered = self._composer_orders() | {"together": together}
+        self.composer.order(self.ordered)
 
     def begin(self, inbox: Arrivals) -> None:
         """Wait until the composer is ready.
@@ -72,7 +76,8 @@ class Part:
         Raises:
             ComposerError: it cannot play, in its own words.
         """
-        self.model = self.composer.ready(inbox)["model"]
+        self.greeting = self.composer.ready(inbox)
+        self.model = self.greeting["model"]
         self.ready = True
 
     def succeed(self, composer: Child, inbox: Arrivals, bpm: float | None = None) -> None:
@@ -85,7 +90,8 @@ class Part:
         self.composer = composer
         self.ready = False
         heritage = {"epoch": self.epoch, "past": past, "bpm": bpm}
-        composer.begin_later(self._composer_orders() | heritage, inbox)
+        self.ordered = self._composer_orders() | heritage
+        composer.begin_later(self.ordered, inbox)
 
     def _composer_orders(self) -> dict[str, Any]:
         self._told = self.settings
@@ -124,6 +130,10 @@ class Part:
             self.epoch = record.epoch
         elif record.kind is Kind.REVISE:
             self.epoch = record.epoch
+
+    def did(self, record: Record) -> dict[str, Any] | None:
+        """The composer's TOOK, or a piece of it: what it did, when it is whole."""
+        return self._calls.join(record)
 
     def said(self, record: Record) -> str | None:
         """The composer's WORD, or a piece of it: what the musician is to know, when it is whole."""

@@ -253,7 +253,7 @@ class Performer:
         self._stream.ask(0)
         self._phrase_ns = self._human.acted_ns if self._human.held else None
         self._epoch += 1
-        self._to_say.append(hush(self._channel, self._epoch))
+        self._to_say.append(hush(self._channel, self._epoch, self._stream.last.at_ns))
 
     def _choose(self, written_ns: int) -> None:
         """The machine's next event; or it falls silent. Up to `written_ns` there is none."""

@@ -3,8 +3,8 @@
 Down, towards the player: PLAY, HUSH, REVISE, STOP. Up, towards the composer: HEARD, SENT, DROPPED,
 LOST, DEAF, HEARING, UNHEARD, CLOCK, PAUSE, RESUME. The daemon asks either: PING, and is answered:
 PONG; the composer's PONG is passed on to the player. Between the daemon and a composer, what is not
-said in notes is JSON, cut into pieces: ORDER down, WORD up. A record is far below PIPE_BUF, so that
-writers may share a pipe and never mix their records.
+said in notes is JSON, cut into pieces: ORDER down, WORD and TOOK up. A record is far below
+PIPE_BUF, so that writers may share a pipe and never mix their records.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Kind(enum.IntEnum):
     WORD = 16  # the same, from a composer
     CLOCK = 17  # `message` of a clock, at `at_ns`; a tick is the song's `epoch`th, counted from 0
     REVISE = 18  # as HUSH, but what sounds goes on
+    TOOK = 19  # as WORD: what a composer did, see realtime.course
 
 
 class Record(NamedTuple):

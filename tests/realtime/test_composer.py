@@ -77,7 +77,7 @@ def test_it_greets_plays_and_goes_when_the_daemon_goes(
 ) -> None:
     before_ns = RealClock().now_ns()
     composer = start(orders)
-    assert wire.greeting(composer.stdout) == {"model": orders["model"]}
+    assert wire.greeting(composer.stdout)["model"] == orders["model"]
     records = list(islice(wire.records(composer.stdout), 20))
     assert {record.kind for record in records} == {Kind.PLAY}
     assert {record.message[0] & 0x0F for record in records} == {2}

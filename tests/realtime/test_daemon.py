@@ -151,7 +151,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_music(tmp_path: Path) -> Non
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert "take.mid: File too large; what was recorded before is kept" in done.stderr
+    assert "File too large; what was recorded before is kept" in done.stderr
     assert done.stderr.count("recorded") == 1
     struck = int(re.search(r"(\d+) notes struck", done.stderr)[1])
     assert len(struck_in(take)) < struck
@@ -360,6 +360,15 @@ def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
     assert music.velocity[:answer].any()
     assert music.velocity[answer] > 0
     assert music.velocity[:answer].astype(bool).sum() * 2 == answer  # all released before it
+    [_, human, machine] = mido.MidiFile(take).tracks
+    assert human.name == "human"
+    assert [m.note for m in human if m.type == "note_on"] == [60, 64, 67]
+    assert any(m.type == "note_on" for m in machine)
+    replayed = tmp_path / "again.mid"
+    script = "from realtime.cli import composer_generate; composer_generate()"
+    command = [sys.executable, "-c", script, "--replay", f"{take}.take", "--out", replayed]
+    subprocess.run(command, check=True)
+    assert replayed.read_bytes() == take.read_bytes()
     assert not left_sounding(listener.heard())
 
 
