@@ -89,7 +89,7 @@ def test_a_knob_that_is_turned_is_told_to_the_composer_alone_with_what_changed()
     piano = part(composer)
     assert piano.turn({"temperature": 0.8, "top_p": 0.95}) == ()
     assert piano.turn({"temperature": 0.8}) == ()
-    assert piano.turn({"density": 99}) == ("density ends at 40",)
+    assert piano.turn({"density": 99}) == ("density ends at 32",)
     assert told(composer) == [
         {"settings": {"temperature": 0.8}},
         {"settings": {"density": 40}},

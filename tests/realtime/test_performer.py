@@ -415,7 +415,7 @@ def listener(make_checkpoint: MakeCheckpoint) -> tuple[Performer, Overheard]:
     """A performer that has not played yet."""
     engine = Overheard(make_checkpoint(0, FEW))
     performer = machine(make_checkpoint(0, FEW), engine, mode="respond")
-    assert list(performer.plan(START_NS)) == [hush(0, 1)]
+    assert list(performer.plan(START_NS)) == [hush(0, 1, START_NS)]
     return performer, engine
 
 
