@@ -92,7 +92,7 @@ def test_a_knob_that_is_turned_is_told_to_the_composer_alone_with_what_changed()
     assert piano.turn({"density": 99}) == ("density ends at 32",)
     assert told(composer) == [
         {"settings": {"temperature": 0.8}},
-        {"settings": {"density": 40}},
+        {"settings": {"density": 32}},
     ]
 
 
