@@ -8,5 +8,5 @@ thru, transport, metronome, player. What composes: settings, engine, plain, past
 modes, human, tempo, grid, pacing, stream, form, machine, performer, follower, swap, obeying,
 course, composer. What watches and tells: child, control, part, song, link, report, recording,
 score, take, pulse, systemd, osc, daemon. What one types: render, replay, terminal, status, check,
-service, config, ensemble, options, learn, cli.
+service, config, ensemble, options, learn, cli, generate.
 """

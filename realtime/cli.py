@@ -1,4 +1,4 @@
-"""`composerd` and `composer-generate`: options in, music and one-line errors out."""
+"""`composerd`: options in, music and one-line errors out."""
 
 from __future__ import annotations
 
@@ -6,27 +6,40 @@ import enum
 import json
 import os
 import sys
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from core.errors import ComposerError, SettingsError
+from core.errors import SettingsError
 from realtime import ports, service
 from realtime.clock import NS_PER_S, RealClock
 from realtime.config import default_path
 from realtime.daemon import Daemon, Orders
 from realtime.ensemble import ensemble
-from realtime.options import INSTEAD_PANEL, as_file, from_file, with_knobs
+from realtime.options import (
+    HELP,
+    INSTEAD_PANEL,
+    MAX_S,
+    Channel,
+    Model,
+    Program,
+    Rng,
+    SeedEvents,
+    SeedFile,
+    Version,
+    as_file,
+    composer_orders,
+    from_file,
+    run,
+    with_knobs,
+)
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.settings import Settings
 from realtime.terminal import begun, live_line, log
 
 REHEARSAL = "none"
 DEFAULT_PORT, DEFAULT_CLOCK_PORT = "Composer", "Composer Clock"
-MAX_S = 1e9  # 30 years; clocks count nanoseconds in 64 bits
 
 
 class Sync(enum.StrEnum):
@@ -39,26 +52,12 @@ class OnPortLoss(enum.StrEnum):
     EXIT = "exit"
 
 
-_HELP = {"help_option_names": ["-h", "--help"]}
-daemon_app = typer.Typer(context_settings=_HELP)
-generate_app = typer.Typer(context_settings=_HELP)
+app = typer.Typer(context_settings=HELP)
 
 
 def composerd() -> None:
     """Run the command; what the musician can mend is one line and exit code 1."""
-    _run(daemon_app, "composerd")
-
-
-def composer_generate() -> None:
-    """The same for composer-generate."""
-    _run(generate_app, "composer-generate")
-
-
-def _run(app: typer.Typer, program: str) -> None:
-    try:
-        app(prog_name=program)
-    except ComposerError as error:
-        sys.exit(f"{program}: {error}")
+    run(app, "composerd")
 
 
 def _from_file(context: typer.Context, path: Path | None) -> Path | None:
@@ -66,40 +65,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"live-composer {version('live-composer')}")
-        raise typer.Exit
-
-
-# What both commands ask of the performer.
-Model = Annotated[
-    Path | None, typer.Option(help="Checkpoint to play. Default: the one that comes along.")
-]
-SeedFile = Annotated[Path | None, typer.Option(help="MIDI file to go on from.")]
-SeedEvents = Annotated[
-    int, typer.Option(help="How many events of --seed-file: its first N, or its last with -N.")
-]
-Rng = Annotated[
-    int | None, typer.Option(help="Same number, same choices. Default: by chance.", min=0)
-]
-Channel = Annotated[int, typer.Option(help="MIDI channel to play on.", min=1, max=16)]
-Program = Annotated[
-    int | None, typer.Option(help="Sound to ask for first (General MIDI, 1..128).", min=1, max=128)
-]
-Version = Annotated[
-    bool,
-    typer.Option(
-        "--version",
-        callback=_version,
-        is_eager=True,
-        help="Show and exit.",
-        rich_help_panel=INSTEAD_PANEL,
-    ),
-]
-
-
-@daemon_app.command()
+@app.command()
 @with_knobs
 def _composerd(
     context: typer.Context,
@@ -269,7 +235,7 @@ def _composerd(
         knobs["mode"] = "respond"
     parts = ensemble(
         context.obj.parts,
-        _composer_orders(
+        composer_orders(
             model=model,
             seed_file=seed_file,
             seed_events=seed_events,
@@ -329,85 +295,6 @@ def _composerd(
             daemon.run()
     finally:
         log(daemon.report.summary())
-
-
-@generate_app.command()
-@with_knobs
-def _composer_generate(
-    out: Annotated[Path, typer.Option(help="The MIDI file to write.")],
-    events: Annotated[
-        int | None, typer.Option(help="How many events. Default: 3000.", min=1)
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Or: how many seconds.", min=0, max=MAX_S)
-    ] = None,
-    take: Annotated[
-        Path | None,
-        typer.Option(
-            "--replay", help="Play a take again, the .take of composerd --record, as it was."
-        ),
-    ] = None,
-    model: Model = None,
-    seed_file: SeedFile = None,
-    seed_events: SeedEvents = -128,
-    rng: Rng = None,
-    channel: Channel = 1,
-    program: Program = None,
-    _: Version = False,
-    **knobs: Any,
-) -> None:
-    """Write what composerd would play into a MIDI file, as fast as the machine can.
-
-    The same checkpoint, --rng and options give the same file, byte for byte. For example:
-
-    composer-generate --out night.mid --seconds 3600 --rng 1
-    """
-    if events is not None and seconds is not None:
-        raise SettingsError("give --events or --seconds, not both")
-    if take:
-        from realtime.replay import replay
-
-        replay(take, out)
-        log(f"{out} written")
-        return
-    # Not at the top: the daemon needs neither, and numpy is half of its memory.
-    from realtime import composer
-    from realtime.render import render
-
-    orders = _composer_orders(
-        model=model,
-        seed_file=seed_file,
-        seed_events=seed_events,
-        rng=rng,
-        channel=channel,
-        program=program,
-        settings=Settings(**knobs),
-    )
-    performer = composer.performer(orders, lambda: 0)
-    if events is None and seconds is None:
-        events = 3000
-    render(performer, out, events=events, seconds=seconds)
-    log(f"{out} written")
-
-
-def _composer_orders(
-    *,
-    channel: int,
-    program: int | None,
-    model: Path | None,
-    seed_file: Path | None,
-    settings: Settings,
-    **others: Any,
-) -> dict[str, Any]:
-    """As `realtime.composer` reads them: musicians count from 1, the wire from 0."""
-    return {
-        "channel": channel - 1,
-        "program": None if program is None else program - 1,
-        "model": model and str(model),
-        "seed_file": seed_file and str(seed_file),
-        "settings": asdict(settings),
-        **others,
-    }
 
 
 def _clock_orders(

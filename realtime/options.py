@@ -4,23 +4,60 @@ from __future__ import annotations
 
 import enum
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from core.errors import SettingsError
+from core.errors import ComposerError, SettingsError
 from realtime import config
 from realtime.config import Config, Option
 from realtime.settings import CHOICES, KNOBS, Settings
 
 KNOBS_PANEL = "Knobs"
+HELP = {"help_option_names": ["-h", "--help"]}
+MAX_S = 1e9  # 30 years; clocks count nanoseconds in 64 bits
 INSTEAD_PANEL = "Instead of playing"  # options that no file should hold
 _OF_TYPER = ("help", "install_completion", "show_completion")
 
 Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"live-composer {version('live-composer')}")
+        raise typer.Exit
+
+
+# What both commands ask of the performer.
+Model = Annotated[
+    Path | None, typer.Option(help="Checkpoint to play. Default: the one that comes along.")
+]
+SeedFile = Annotated[Path | None, typer.Option(help="MIDI file to go on from.")]
+SeedEvents = Annotated[
+    int, typer.Option(help="How many events of --seed-file: its first N, or its last with -N.")
+]
+Rng = Annotated[
+    int | None, typer.Option(help="Same number, same choices. Default: by chance.", min=0)
+]
+Channel = Annotated[int, typer.Option(help="MIDI channel to play on.", min=1, max=16)]
+Program = Annotated[
+    int | None, typer.Option(help="Sound to ask for first (General MIDI, 1..128).", min=1, max=128)
+]
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help="Show and exit.",
+        rich_help_panel=INSTEAD_PANEL,
+    ),
+]
 
 
 def with_knobs(command: Command) -> Command:
@@ -113,3 +150,31 @@ def _plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.value
     return str(value) if isinstance(value, Path) else value
+
+
+def run(app: typer.Typer, program: str) -> None:
+    """Run the command; what the musician can mend is one line and exit code 1."""
+    try:
+        app(prog_name=program)
+    except ComposerError as error:
+        sys.exit(f"{program}: {error}")
+
+
+def composer_orders(
+    *,
+    channel: int,
+    program: int | None,
+    model: Path | None,
+    seed_file: Path | None,
+    settings: Settings,
+    **others: Any,
+) -> dict[str, Any]:
+    """As `realtime.composer` reads them: musicians count from 1, the wire from 0."""
+    return {
+        "channel": channel - 1,
+        "program": None if program is None else program - 1,
+        "model": model and str(model),
+        "seed_file": seed_file and str(seed_file),
+        "settings": asdict(settings),
+        **others,
+    }

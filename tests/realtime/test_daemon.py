@@ -365,7 +365,7 @@ def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
     assert [m.note for m in human if m.type == "note_on"] == [60, 64, 67]
     assert any(m.type == "note_on" for m in machine)
     replayed = tmp_path / "again.mid"
-    script = "from realtime.cli import composer_generate; composer_generate()"
+    script = "from realtime.generate import composer_generate; composer_generate()"
     command = [sys.executable, "-c", script, "--replay", f"{take}.take", "--out", replayed]
     subprocess.run(command, check=True)
     assert replayed.read_bytes() == take.read_bytes()
