@@ -89,7 +89,7 @@ def waits_for_orders() -> bool:
 def strike_from_outside() -> None:
     while waits_for_orders() or not fuse_is_lit():
         time.sleep(0.02)
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR2)
 
 
 def strike(*_) -> None:
@@ -100,5 +100,5 @@ room = os.environ.get("COMPOSER_PLANT")
 if room in ROOMS:
     sys.meta_path.insert(0, Planter(*ROOMS[room]))
 elif room in PROGRAMS and PROGRAMS[room] in sys.orig_argv:
-    signal.signal(signal.SIGUSR1, strike)
+    signal.signal(signal.SIGUSR2, strike)
     threading.Thread(target=strike_from_outside, daemon=True).start()
