@@ -67,7 +67,7 @@ class Course:
         if kind is Kind.PAUSE:
             return self._plays.pause(at_ns)
         if kind is Kind.RESUME:
-            self._plays.resume()
+            self._plays.resume(from_ns=at_ns or None)
         elif kind is Kind.ORDER:
             self._obeying.ordered(record)
         return []

@@ -37,6 +37,7 @@ from realtime.wire import Kind, Record, hush, is_release, note_on
 if TYPE_CHECKING:
     from realtime.osc import Address, Osc
 
+BEGIN_IN_NS = NS_PER_S // 10  # for parts that begin together: the last has heard of it by then
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 SPARES_AFTER_NS = NS_PER_S  # the first notes come first
@@ -138,7 +139,7 @@ class Daemon:
                 self._listen_to_osc()
             self._began_ns = self._clock.now_ns()
             if together:
-                self._tell_all(Record(Kind.RESUME))
+                self._tell_all(Record(Kind.RESUME, at_ns=self._began_ns + BEGIN_IN_NS))
         except BaseException:
             for part in self._parts:
                 part.composer.close()

@@ -188,9 +188,14 @@ class Performer:
         paused, self._paused = self._paused, self._paused | {why}
         return [] if paused or self._silent else [self._hush(now_ns, now_ns)]
 
-    def resume(self, why: str = "port") -> None:
-        """Go on from where the music stood, unless it is paused for another reason too."""
+    def resume(self, why: str = "port", from_ns: int | None = None) -> None:
+        """Go on from where the music stood, unless it is paused for another reason too.
+
+        If it has not begun, it begins at `from_ns`: how long one waited is no part of it.
+        """
         self._paused.discard(why)
+        if from_ns is not None:
+            self._stream.begin(from_ns)
 
     @property
     def _patience_ns(self) -> int:

@@ -103,6 +103,11 @@ class Stream:
         self.hear(at_ns, self.token(at_ns, note, velocity), humans=True)
         self._moments = deque([self.last])
 
+    def begin(self, at_ns: int) -> None:
+        """The first delta counts from then, if there was none yet."""
+        if not self._heard:
+            self._moments[0] = self._moments[0]._replace(at_ns=at_ns)
+
     def sounded(self, until_ns: int) -> None:
         """What was due by then cannot be undone any more."""
         while len(self._moments) > 1 and self._moments[1].at_ns <= until_ns:

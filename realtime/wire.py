@@ -33,7 +33,7 @@ class Kind(enum.IntEnum):
     DEAF = 8  # the input port is gone; the player plays on
     HEARING = 9  # the input port is back
     PAUSE = 10  # nobody can hear the composer: at `at_ns` its notes ended
-    RESUME = 11  # they can again
+    RESUME = 11  # they can again; music that has not begun begins at `at_ns`
     PING = 12  # is anybody there?
     PONG = 13  # yes
     UNHEARD = 14  # so many onsets from the keyboard as `epoch` says were too many

@@ -237,6 +237,20 @@ def test_who_begins_with_others_waits_until_all_are_ready(make_checkpoint: MakeC
     assert first.due_ns == START_NS + 5 * S
 
 
+def test_how_long_one_waited_for_the_others_changes_no_note(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    def after(waited_ns: int) -> list[tuple[int, bytes]]:
+        performer = machine(make_checkpoint(), paused=True, density=4.0)
+        begin_ns = START_NS + waited_ns
+        performer.resume(from_ns=begin_ns)
+        records = play(performer, begin_ns + 20 * S, begin_ns)
+        return [(record.due_ns - begin_ns, record.message) for record in records]
+
+    assert len(after(0)) > 20
+    assert after(0) == after(2 * S)
+
+
 def test_after_the_computer_slept_the_music_goes_on_from_now(
     make_checkpoint: MakeCheckpoint,
 ) -> None:
