@@ -62,8 +62,9 @@ def children(daemon: subprocess.Popen[str]) -> dict[str, int]:
     task = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
     found = {}
     for pid in map(int, task.read_text().split()):
-        module = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2]
-        found.setdefault(module.rpartition(".")[2], pid)
+        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        if len(command) > 1:  # else it is only just there
+            found.setdefault(command[-2].rpartition(".")[2], pid)
     return found
 
 
