@@ -21,7 +21,7 @@ def composerd() -> Iterator[Composerd]:
     started = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "realtime.cli", "--port", "listener", "--rng", "1"]
+        command = [sys.executable, "-m", "realtime.cli", "--port", "listener", "--rng", "3"]
         daemon = subprocess.Popen(
             [*command, *map(str, arguments)], stderr=subprocess.PIPE, text=True
         )
