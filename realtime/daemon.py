@@ -506,13 +506,14 @@ class Daemon:
         """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
         end_ns = self._clock.now_ns()
+        self._tell(self._player, Record(Kind.STOP))
+        self._drain()
+        # Only now: processes that end make the machine busy, and the last releases late.
         if self._link:
             self._link.hang_up()
         self._spare_composer.hang_up()
         for part in self._parts:
             part.composer.hang_up()
-        self._tell(self._player, Record(Kind.STOP))
-        self._drain()
         self._player.close()
         for part in self._parts:
             part.composer.close()
