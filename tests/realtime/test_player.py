@@ -181,7 +181,8 @@ def test_however_it_ends_what_sounds_is_released(
     assert player.sent(3) == CHORD
     end(player)
     player.process.wait()
-    assert listener.heard() == CHORD + ENDING
+    # Twice: a sound server that is late loses what it was given in a period.
+    assert listener.heard() == CHORD + ENDING + ENDING
 
 
 def test_the_terminals_ctrl_c_does_not_end_it(player: Player) -> None:
