@@ -27,6 +27,7 @@ CENTER_PULL = 6
 AHEAD_NOTES = 10
 E_FOLD_NOTES = 5  # so many make about e times as few come, with the network that comes along
 MOST_AHEAD = 8 * AHEAD_NOTES
+LONGEST_WAIT_NOTES = 10
 CHORD_S = 0.05  # shorter times belong to a chord: that they are longer or shorter is no matter
 CROWD = 16  # notes; with so many sounding nothing is held for longer
 
@@ -59,6 +60,18 @@ def of_times(ahead: float, codec: Codec) -> Scores:
     however many the network would play: it hears all of it, and plays on in the same way.
     """
     return ahead / AHEAD_NOTES * _log_times(codec)
+
+
+def longest_wait_s(asked: float) -> float:
+    """Until the next event, with so many notes a second asked for: else it is heard as silence.
+
+    Seconds as the model counts them. However few notes are owed, `of_times` alone leaves a chance
+    for each of its times, and the longest are longer than anybody waits.
+
+    >>> longest_wait_s(4)
+    2.5
+    """
+    return LONGEST_WAIT_NOTES / asked if asked else math.inf
 
 
 def of_release(settings: Settings, sounding: int) -> float:

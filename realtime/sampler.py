@@ -7,7 +7,7 @@ stream sampled here releases only what sounds and strikes only what is silent.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Set
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.codec import Codec, Token
 from realtime.bias import (
     Scores,
     Strikes,
+    longest_wait_s,
     never_velocities,
     of_release,
     of_strikes,
@@ -74,8 +75,11 @@ def sample(
         times = _costs(engine.time_logits(), settings.temperature * settings.temperature_time)
         if settings.density:
             times -= of_times(ahead, codec)
-        too_soon = max(bisect_left(codec.values_s, waited_s), int(must_wait))
-        time_bin = _draw(times, range(min(too_soon, codec.time_bins - 1)), settings, rng)
+        first = max(bisect_left(codec.values_s, waited_s), int(must_wait))
+        first = min(first, codec.time_bins - 1)
+        last = max(first, bisect_right(codec.values_s, longest_wait_s(settings.density)) - 1)
+        too_soon_or_late = [*range(first), *range(last + 1, codec.time_bins)]
+        time_bin = _draw(times, too_soon_or_late, settings, rng)
         if time_bin == 0:
             left_alone = at_once
     if len(left_alone | never) >= codec.notes:

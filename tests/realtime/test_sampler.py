@@ -262,6 +262,19 @@ def test_after_too_many_notes_the_next_event_comes_later(
     assert later(20, density=0) == later(0)
 
 
+def test_a_density_leaves_no_silence(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    codec = Codec.log_spaced()
+    engine, rng = Engine(make_checkpoint(0, codec)), np.random.default_rng(0)
+
+    def longest_s(density: float) -> float:
+        settings = Settings(density=density, top_p=1)
+        drawn = [sample(engine, codec, settings, rng, ahead=80) for _ in range(300)]
+        return max(codec.values_s[token.time_bin] for token in drawn)
+
+    assert longest_s(density=0) > 5
+    assert 1 < longest_s(density=5) <= 10 / 5
+
+
 def test_notes_are_released_sooner_or_later_as_articulation_asks(
     make_checkpoint: Callable[..., Checkpoint],
 ) -> None:
