@@ -49,28 +49,28 @@ class Course:
         idle_ns = now_ns + self._obeying.wait_ns
         return idle_ns if self._plays.wake_ns is None else min(idle_ns, self._plays.wake_ns)
 
-    def begin(self, now_ns: int) -> list[Record]:
+    def begin(self, now_ns: int) -> Iterator[Record]:
         """The performance is on."""
         self._tell({"began": now_ns})
-        return self._song.begin(now_ns) if self._song else []
+        if self._song:
+            yield from self._song.begin(now_ns)
 
-    def take_in(self, record: Record, now_ns: int) -> list[Record]:
-        """Something comes from the daemon."""
+    def take_in(self, record: Record, now_ns: int) -> Iterator[Record]:
+        """Something comes from the daemon. To be asked for all, at once."""
         kind, message, due_ns, at_ns, epoch = record
         self._tell({"took": [kind, message.hex(), due_ns, at_ns, epoch], "now": now_ns})
         if kind is Kind.HEARD:
-            return self._plays.heard(at_ns, message, now_ns)
-        if kind is Kind.CLOCK and self._song:
-            return self._song.heard(record, now_ns)
-        if kind is Kind.DEAF:
-            return self._plays.human_gone(now_ns, now_ns)
-        if kind is Kind.PAUSE:
-            return self._plays.pause(at_ns)
-        if kind is Kind.RESUME:
+            yield from self._plays.heard(at_ns, message, now_ns)
+        elif kind is Kind.CLOCK and self._song:
+            yield from self._song.heard(record, now_ns)
+        elif kind is Kind.DEAF:
+            yield from self._plays.human_gone(now_ns, now_ns)
+        elif kind is Kind.PAUSE:
+            yield from self._plays.pause(at_ns)
+        elif kind is Kind.RESUME:
             self._plays.resume(from_ns=at_ns or None)
         elif kind is Kind.ORDER:
             self._obeying.ordered(record)
-        return []
 
     def plan(self, now_ns: int, interrupted: Callable[[], bool]) -> Iterator[Record]:
         """Write ahead what is to be written by now; asked after each record, one may leave."""

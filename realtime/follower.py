@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from realtime.performer import Performer
 from realtime.tempo import Tempo
 from realtime.wire import Record
@@ -17,19 +19,18 @@ class Follower:
         self._tempo = Tempo()
         self._on = False
 
-    def begin(self, now_ns: int) -> list[Record]:
-        """Wait for the song. Returns what the performer has to say about it."""
-        return self._performer.pause(now_ns, _WHY)
+    def begin(self, now_ns: int) -> Iterator[Record]:
+        """Wait for the song: what the performer has to say about it."""
+        yield from self._performer.pause(now_ns, _WHY)
 
-    def heard(self, record: Record, now_ns: int) -> list[Record]:
-        """Returns the same as `begin`."""
+    def heard(self, record: Record, now_ns: int) -> Iterator[Record]:
+        """The song goes on: as `begin`."""
         self._tempo.heard(record.message, record.at_ns, record.epoch)
         if self._tempo.line:
             self._performer.pacing.line = self._tempo.line
         is_on = self._tempo.rolling and self._tempo.line is not None
         was_on, self._on = self._on, is_on
         if was_on and not is_on:
-            return self._performer.pause(now_ns, _WHY)
-        if is_on and not was_on:
+            yield from self._performer.pause(now_ns, _WHY)
+        elif is_on and not was_on:
             self._performer.resume(_WHY)
-        return []

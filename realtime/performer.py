@@ -148,13 +148,17 @@ class Performer:
                 self._stream.hear(due_ns, token, begins=choice.begins)
                 yield self._play(token, due_ns)
 
-    def heard(self, at_ns: int, message: bytes, now_ns: int) -> list[Record]:
-        """The human did this at `at_ns`, and we hear of it now."""
-        return self._acts(at_ns, self._human.does(at_ns, message), now_ns)
+    def heard(self, at_ns: int, message: bytes, now_ns: int) -> Iterator[Record]:
+        """The human did this at `at_ns`, and we hear of it now.
 
-    def human_gone(self, at_ns: int, now_ns: int) -> list[Record]:
-        """The keyboard was unplugged."""
-        return self._acts(at_ns, self._human.leaves(at_ns), now_ns)
+        To be asked for all, at once: what is to be said of it comes first, and between two records
+        the network hears it, which takes longer.
+        """
+        yield from self._acts(at_ns, self._human.does(at_ns, message), now_ns)
+
+    def human_gone(self, at_ns: int, now_ns: int) -> Iterator[Record]:
+        """The keyboard was unplugged. As `heard`."""
+        yield from self._acts(at_ns, self._human.leaves(at_ns), now_ns)
 
     @property
     def stream(self) -> Stream:
@@ -183,10 +187,11 @@ class Performer:
         if self._next and self._next.free:
             self._next, self._again = None, True
 
-    def pause(self, now_ns: int, why: str = "port") -> list[Record]:
-        """Write no more until `resume`; what was written for later has never been."""
+    def pause(self, now_ns: int, why: str = "port") -> Iterator[Record]:
+        """Write no more until `resume`; what was written for later has never been. As `heard`."""
         paused, self._paused = self._paused, self._paused | {why}
-        return [] if paused or self._silent else [self._hush(now_ns, now_ns)]
+        if not paused and not self._silent:
+            yield from self._hush(now_ns, now_ns)
 
     def resume(self, why: str = "port", from_ns: int | None = None) -> None:
         """Go on from where the music stood, unless it is paused for another reason too.
@@ -201,29 +206,27 @@ class Performer:
     def _patience_ns(self) -> int:
         return round(self._settings.patience_s * NS_PER_S)
 
-    def _acts(self, at_ns: int, acts: list[Act], now_ns: int) -> list[Record]:
+    def _acts(self, at_ns: int, acts: list[Act], now_ns: int) -> Iterator[Record]:
         """The human strikes and releases notes: the stream hears it, the machine makes room."""
         strikes = any(act.velocity for act in acts)
-        records = []
         if strikes and MODES[self._settings.mode].yields:
             if not self._silent:
-                records.append(self._hush(at_ns, now_ns))
                 self._silent, self._machine.until_ns = True, None
+                yield from self._hush(at_ns, now_ns)
             if self._phrase_ns is None:
                 self._phrase_ns = at_ns
         elif acts and not self._silent:
-            records += self._revise(now_ns)
+            yield from self._revise(now_ns)
             if strikes:
                 self._machine.leave()
         for note, velocity in acts:
             struck_ns = self._stream.last.struck_ns.get(note)
             if velocity and struck_ns is not None:  # one key, two hands
-                self._stream.happens(at_ns, note, 0)
                 if not self._silent:
                     # At once, even where the stream has it after what stands.
-                    records.append(self._play(Token(note, 0, 0), max(at_ns, struck_ns)))
+                    yield self._play(Token(note, 0, 0), max(at_ns, struck_ns))
+                self._stream.happens(at_ns, note, 0)
             self._stream.happens(at_ns, note, velocity)
-        return records
 
     def _undo(self, now_ns: int) -> tuple[bool, int]:
         """What the player has not sent by the time it hears of this has never been.
@@ -234,23 +237,22 @@ class Performer:
         stands_ns = max(now_ns + REACH_NS, self._stream.fixed_ns)
         return self._stream.undo(stands_ns), stands_ns
 
-    def _revise(self, now_ns: int) -> list[Record]:
+    def _revise(self, now_ns: int) -> Iterator[Record]:
         """The machine thinks again of what comes next; what sounds goes on."""
         undone, stands_ns = self._undo(now_ns)
-        if not undone:
-            return []
-        self._epoch += 1
-        return [revise(self._channel, self._epoch, stands_ns)]
+        if undone:
+            self._epoch += 1
+            yield revise(self._channel, self._epoch, stands_ns)
 
-    def _hush(self, at_ns: int, now_ns: int) -> Record:
+    def _hush(self, at_ns: int, now_ns: int) -> Iterator[Record]:
         """The machine ends its notes."""
         _, stands_ns = self._undo(now_ns)
         self._machine.leave()
         self._stream.ask(0)
         self._epoch += 1
+        yield hush(self._channel, self._epoch, stands_ns)
         for note in self._machine.sounding(self._human.held):
             self._stream.happens(at_ns, note, 0)
-        return hush(self._channel, self._epoch, stands_ns)
 
     def _fall_silent(self) -> None:
         """It is the human's turn. The others are told why nothing comes."""

@@ -177,14 +177,14 @@ def mutated(data: bytes, choice: random.Random) -> bytes:
     return bytes(piece)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from([TUNE, *ODD.values()]), st.randoms(use_true_random=False))
 def test_a_mutated_file_is_legal_music_or_refused(data: bytes, choice: random.Random) -> None:
     with contextlib.suppress(MidiFileError):
         onsets(mutated(data, choice))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.integers(0, 3), st.integers(0, 0xFFFF))
 def test_noise_in_a_track_is_legal_music_or_refused(noise: bytes, kind: int, division: int) -> None:
     with contextlib.suppress(MidiFileError):

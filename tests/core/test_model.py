@@ -23,7 +23,7 @@ def some_tokens(batch: int, time: int) -> torch.Tensor:
     return (torch.rand(batch, time, 3) * sizes).long()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 39))
 def test_fed_in_pieces_equals_fed_whole(cut: int) -> None:
     model, tokens, targets = some_model(), some_tokens(2, 40), some_tokens(2, 40).roll(1, 1)

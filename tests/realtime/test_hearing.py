@@ -182,7 +182,7 @@ def still_sounding(messages: list[bytes]) -> set[tuple[int, int]]:
     return sounding
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=40)), st.integers(0, SECOND_NS))
 def test_whatever_bytes_come_what_is_told_is_whole_and_ends(
     pieces: list[bytes], every_ns: int

@@ -54,9 +54,7 @@ def messages(track: mido.MidiTrack) -> list[Message]:
     return found
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deltas=st.lists(st.tuples(MESSAGES, st.sampled_from(NAMES), st.booleans()), max_size=20),
     room=st.integers(0, 60),

@@ -99,9 +99,7 @@ def perform(
         take.close(now_ns)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drama=DRAMA, data=st.data())
 def test_a_take_played_again_is_the_same_file(
     orders: dict[str, Any], tmp_path: Path, drama: list[tuple[int, list[Record]]], data: Any

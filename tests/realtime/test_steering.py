@@ -90,7 +90,7 @@ def test_turning_a_knob_to_and_fro_makes_no_more_notes(make_checkpoint: MakeChec
 def test_a_paused_song_is_not_made_up_for(performer: Performer) -> None:
     turn(performer, density=4)
     play(performer, 0, 60)
-    performer.pause(60 * NS_PER_S)
+    list(performer.pause(60 * NS_PER_S))
     performer.resume()
     notes = onsets(play(performer, 600, 610))
     assert len(notes) < 10 * 4 * 2
@@ -154,8 +154,8 @@ def test_a_surprise_outlives_that_the_human_joins_in(make_checkpoint: MakeCheckp
         performer = on(make_checkpoint(0, OCTAVES), mode="respond")
         if surprise:
             performer.surprise()
-        performer.heard(NS_PER_S, note_on(0, 60, 80), NS_PER_S)
-        performer.heard(2 * NS_PER_S, note_on(0, 60, 0), 2 * NS_PER_S)
+        list(performer.heard(NS_PER_S, note_on(0, 60, 80), NS_PER_S))
+        list(performer.heard(2 * NS_PER_S, note_on(0, 60, 0), 2 * NS_PER_S))
         return [record.message for record in play(performer, 2, 10)]
 
     assert answer(surprise=True) != answer(surprise=False)
