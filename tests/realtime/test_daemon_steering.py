@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
 
 import pytest
 from pythonosc.udp_client import SimpleUDPClient
@@ -41,9 +40,13 @@ def onsets(messages: Iterable[bytes]) -> list[bytes]:
 
 
 def sounding(messages: Iterable[bytes]) -> list[int]:
-    """How many notes sound after each message of a note."""
-    notes = [message for message in messages if message[0] >> 4 in (8, 9)]
-    return list(accumulate(1 if onsets([message]) else -1 for message in notes))
+    """How many notes sound after each message of a note; a release of none is nothing."""
+    now, counts = set[tuple[int, int]](), []
+    for message in messages:
+        if message[0] >> 4 in (8, 9):
+            (now.add if onsets([message]) else now.discard)((message[0] & 0x0F, message[1]))
+            counts.append(len(now))
+    return counts
 
 
 def test_what_is_asked_for_is_heard(composerd: Composerd, listener) -> None:
