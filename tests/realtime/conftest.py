@@ -1,12 +1,14 @@
-"""Small networks with random weights: enough for every law that does not depend on taste."""
+"""composerd; and small networks with random weights, enough for every law that needs no taste."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from core.checkpoint import Checkpoint, ModelConfig
 from core.codec import Codec
+from tests.realtime.composerd import Composerd, Start
 
 MakeCheckpoint = Callable[..., Checkpoint]
 
@@ -36,3 +38,28 @@ def random_checkpoint(
 def make_checkpoint() -> MakeCheckpoint:
     """`make_checkpoint(seed, codec, layers=, ...)`: same seed, same weights."""
     return random_checkpoint
+
+
+@pytest.fixture
+def composerd() -> Iterator[Start]:
+    """Start composerd with these arguments; it ends with the test."""
+    started: list[Composerd] = []
+
+    def start(*arguments: object) -> Composerd:
+        started.append(Composerd(*arguments))
+        return started[-1]
+
+    yield start
+    for daemon in started:
+        daemon.kill()
+    for daemon in started:
+        daemon.said()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A number for OSC that nobody listens to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from importlib.metadata import version
+
+from tests.realtime.composerd import run
 
 
 def check(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "realtime.cli", "--check", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run("--check", *arguments)
 
 
 def test_where_it_would_play_it_says_how_well(listener) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from realtime.config import RESERVED, Config, Option, parse, text
 from realtime.control import CONTROLS, Control
 from realtime.learn import bind, learned
 from realtime.settings import CHOICES, KNOBS
+from tests.realtime.composerd import run
 
 HERE = Path("composerd.toml")
 
@@ -139,21 +139,11 @@ def test_a_file_that_cannot_be_added_to_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == 'cc = { 20 = "density" }\n'
 
 
-def composerd(*arguments: object, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "realtime.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=None if home is None else {"XDG_CONFIG_HOME": str(home)},
-    )
-
-
 def test_the_options_are_printed_and_read_again(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('density = 4\npatience = 2.5\n[cc]\n74 = "share"\n')
     options = ("--config", file, "--top-p", 0.9, "--input", 'the "Keys"', "--on-port-loss", "exit")
-    printed = composerd(*options, "--print-config").stdout
+    printed = run(*options, "--print-config").stdout
     assert parse(printed, HERE) == Config(
         path=HERE,
         options={
@@ -166,7 +156,7 @@ def test_the_options_are_printed_and_read_again(tmp_path: Path) -> None:
         controls={74: Control("share", 0, 1)},
     )
     file.write_text(printed)
-    assert composerd("--config", file, "--print-config").stdout == printed
+    assert run("--config", file, "--print-config").stdout == printed
 
 
 def test_the_file_in_the_guide_is_read(tmp_path: Path) -> None:
@@ -174,7 +164,7 @@ def test_the_file_in_the_guide_is_read(tmp_path: Path) -> None:
     [example] = re.findall(r"```toml\n(.*?)```", guide.read_text(), re.DOTALL)
     file = tmp_path / "composerd.toml"
     file.write_text(example)
-    printed = composerd("--config", file, "--print-config").stdout
+    printed = run("--config", file, "--print-config").stdout
     assert parse(printed, HERE) == parse(example, HERE)
 
 
@@ -185,11 +175,14 @@ def test_the_guide_lists_the_usual_controllers() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the folder cannot be named")
-def test_without_config_the_file_in_the_users_folder_is_read(tmp_path: Path) -> None:
+def test_without_config_the_file_in_the_users_folder_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "live-composer" / "composerd.toml"
     file.parent.mkdir()
     file.write_text("densty = 4\n")
-    done = composerd("--print-config", home=tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    done = run("--print-config")
     assert done.returncode == 1
     assert done.stderr == f"composerd: {file}: there is no option 'densty'; do you mean density?\n"
 
@@ -203,6 +196,6 @@ def test_an_option_that_cannot_be_is_told_with_its_file(
 ) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(content)
-    done = composerd("--config", file)
+    done = run("--config", file)
     assert done.returncode == 1
     assert done.stderr.startswith(f"composerd: {file}: {line}")

@@ -6,10 +6,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,41 +15,11 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 
 from core.checkpoint import SHIPPED
-
-Composerd = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def composerd() -> Iterator[Composerd]:
-    """Start composerd with these arguments; it ends with the test."""
-    started = []
-
-    def start(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "realtime.cli", *map(str, arguments)]
-        daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        started.append(daemon)
-        return daemon
-
-    yield start
-    for daemon in started:
-        daemon.kill()
-        daemon.communicate()
+from tests.realtime.composerd import Start
+from tests.realtime.pianist import pianist
 
 
-def said_so_far(daemon: subprocess.Popen[str], words: str) -> None:
-    """Wait until it says so."""
-    assert daemon.stderr
-    assert any(words in line for line in daemon.stderr), f"it never said: {words}"
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def test_a_program_sees_what_is_played(composerd: Composerd, tmp_path: Path) -> None:
+def test_a_program_sees_what_is_played(composerd: Start, tmp_path: Path) -> None:
     stats = tmp_path / "stats.json"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as visuals:
         visuals.bind(("127.0.0.1", 0))
@@ -61,7 +28,7 @@ def test_a_program_sees_what_is_played(composerd: Composerd, tmp_path: Path) -> 
         daemon = composerd(
             *("--port", "none", "--osc-to", to, "--stats", stats, "--rng", 1, "--duration", 4)
         )
-        daemon.communicate(timeout=20)
+        daemon.said()
         seen = []
         with suppress(BlockingIOError):
             while True:
@@ -73,40 +40,30 @@ def test_a_program_sees_what_is_played(composerd: Composerd, tmp_path: Path) -> 
 
 
 def keyboard_sends(*messages: bytes) -> None:
-    """A foreign program connects to the daemon's input and sends these."""
-    script = (
-        "import rtmidi, sys, time\n"
-        "out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name='pianist')\n"
-        "[index] = [i for i, name in enumerate(out.get_ports()) if name.endswith(':Keys')]\n"
-        "out.open_port(index)\n"
-        "time.sleep(0.1)\n"
-        "for message in sys.argv[1:]:\n"
-        "    out.send_message(list(bytes.fromhex(message))); time.sleep(0.1)\n"
-    )
-    hexadecimal = [message.hex() for message in messages]
-    subprocess.run([sys.executable, "-c", script, *hexadecimal], check=True)
+    pianist("".join(f"out.send_message({[*message]}); time.sleep(0.1)\n" for message in messages))
 
 
-def test_knobs_turn_from_all_sides(composerd: Composerd, jack, tmp_path: Path) -> None:
+def test_knobs_turn_from_all_sides(composerd: Start, jack, tmp_path: Path, free_port: int) -> None:
     stats, config = tmp_path / "stats.json", tmp_path / "composerd.toml"
     config.write_text(
         'port = "Sides"\ninput = "Keys"\nshare = 0.25\narticulation = 2\n'
         '[cc]\n74 = { knob = "density", low = 0, high = 10 }\n'
         "[preset.3]\ntemperature = 0.5\nregister_low = 48\n"
     )
-    port = free_port()
-    daemon = composerd("--config", config, "--osc", port, "--articulation", 0.5, "--stats", stats)
-    said_so_far(daemon, "listening to Keys")
+    daemon = composerd(
+        "--config", config, "--osc", free_port, "--articulation", 0.5, "--stats", stats
+    )
+    daemon.says("listening to Keys")
     jack.wait_for("composer-in:Keys")
     keyboard_sends(bytes([0xB0, 74, 127]), bytes([0xB0, 20, 0]), bytes([0xC0, 2]))
-    with SimpleUDPClient("127.0.0.1", port) as program:
+    with SimpleUDPClient("127.0.0.1", free_port) as program:
         program.send_message("/top_p", 0.75)
         program.send_message("/composer/velocity-scale", 9)
         program.send_message("/chaos", 1.0)
-    said_so_far(daemon, "velocity_scale ends at 4")
-    said_so_far(daemon, "there is no 'chaos' to turn")
+    daemon.says("velocity_scale ends at 4")
+    daemon.says("there is no 'chaos' to turn")
     daemon.terminate()
-    daemon.communicate(timeout=20)
+    daemon.said()
     assert daemon.returncode == 0
     assert json.loads(stats.read_text())["parts"]["composer"]["settings"] == {
         "temperature": 0.5,
@@ -120,54 +77,42 @@ def test_knobs_turn_from_all_sides(composerd: Composerd, jack, tmp_path: Path) -
     }
 
 
-def test_the_next_controller_that_moves_is_learned(
-    composerd: Composerd, jack, tmp_path: Path
-) -> None:
+def test_the_next_controller_that_moves_is_learned(composerd: Start, jack, tmp_path: Path) -> None:
     config = tmp_path / "composerd.toml"
     config.write_text("density = 4\n")
     daemon = composerd("--learn", "patience", "--input", "Keys", "--config", config)
-    said_so_far(daemon, "move the controller of Keys that is to turn patience_s")
+    daemon.says("move the controller of Keys that is to turn patience_s")
     jack.wait_for("composer-in:Keys")
     time.sleep(0.2)
     keyboard_sends(bytes([0x90, 60, 80]), bytes([0xB0, 64, 127]), bytes([0xB0, 7, 5]))
-    output = daemon.communicate(timeout=20)[1]
+    output = daemon.said()
     assert daemon.returncode == 0, output
     assert '7 = { knob = "patience_s", low = 0.05, high = 60 }' in config.read_text().splitlines()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal")
 def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
-    composerd: Composerd, tmp_path: Path
+    composerd: Start, tmp_path: Path, free_port: int
 ) -> None:
     stats, model = tmp_path / "stats.json", tmp_path / "mine.safetensors"
     model.write_bytes(SHIPPED.read_bytes())
-    port = free_port()
-    daemon = composerd("--port", "none", "--model", model, "--osc", port, "--stats", stats)
-    said_so_far(daemon, "rehearsing")
+    daemon = composerd("--port", "none", "--model", model, "--osc", free_port, "--stats", stats)
+    daemon.says("rehearsing")
     time.sleep(1)
-    for pid in (*children(daemon).values(), daemon.pid):  # as a service manager does
+    at_work = [pid for pid, *_ in daemon.children().values()]
+    for pid in (*at_work, daemon.pid):  # as a service manager does
         os.kill(pid, signal.SIGUSR1)
-    said_so_far(daemon, f"{model} plays now")
+    daemon.says(f"{model} plays now")
     model.write_bytes(b"half of a fi")
     daemon.send_signal(signal.SIGUSR1)
-    said_so_far(daemon, f"; {model} plays on")
-    with SimpleUDPClient("127.0.0.1", port) as program:
+    daemon.says(f"; {model} plays on")
+    with SimpleUDPClient("127.0.0.1", free_port) as program:
         program.send_message("/model", str(SHIPPED))
-    said_so_far(daemon, f"{SHIPPED} plays now")
-    os.kill(children(daemon)["composer"], signal.SIGKILL)  # its successor plays the same model
+    daemon.says(f"{SHIPPED} plays now")
+    os.kill(daemon.children()["composer"][0], signal.SIGKILL)  # its successor plays the same model
     time.sleep(3)
     daemon.terminate()
-    daemon.communicate(timeout=20)
+    daemon.said()
     figures = json.loads(stats.read_text())
     assert figures["restarts"] == 1
     assert figures["parts"]["composer"]["model"] == str(SHIPPED)
-
-
-def children(daemon: subprocess.Popen[str]) -> dict[str, int]:
-    """Process number by module: the one at work is older than the one that waits beside it."""
-    task = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
-    found = {}
-    for pid in map(int, task.read_text().split()):
-        module = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2]
-        found.setdefault(module.rpartition(".")[2], pid)
-    return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import IO, cast
@@ -17,29 +17,24 @@ from typing import IO, cast
 import mido
 import pytest
 
+from tests.realtime.composerd import Composerd, Start, run
+from tests.realtime.heard import is_onset, sounding
+
 RATE = 48_000  # frames a second, of JACK
 
-Composerd = Callable[..., subprocess.Popen[str]]
 Heard = list[tuple[float, bytes]]  # (s by JACK's own clock, message)
 
 
 @pytest.fixture
-def composerd() -> Iterator[Composerd]:
-    """Start composerd with these arguments, and wait until it is there; it ends with the test."""
-    started = []
+def composerd(composerd: Start) -> Start:
+    """Start composerd with these arguments, and wait until it is there."""
 
-    def start(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "realtime.cli", "--api", "jack", *map(str, arguments)]
-        daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        started.append(daemon)
-        assert daemon.stderr
-        assert any("playing to" in line for line in daemon.stderr)
+    def start(*arguments: object) -> Composerd:
+        daemon = composerd("--api", "jack", *arguments)
+        daemon.says("playing to")
         return daemon
 
-    yield start
-    for daemon in started:
-        daemon.kill()
-        daemon.communicate()
+    return start
 
 
 class Sequencer:
@@ -122,10 +117,6 @@ def sequencer(jack, ear) -> Iterator[Sequencer]:
         yield sequencer
 
 
-def is_onset(message: bytes) -> bool:
-    return message[0] >> 4 == 9 and message[2] > 0
-
-
 def onsets(heard: Heard) -> list[float]:
     return [at_s for at_s, message in heard if is_onset(message)]
 
@@ -134,16 +125,12 @@ def moments(heard: Heard, status: int) -> list[float]:
     return [at_s for at_s, message in heard if message[0] == status]
 
 
-def sounding(heard: Heard, at_s: float) -> set[int]:
-    pitches: set[int] = set()
-    for moment_s, message in heard:
-        if moment_s <= at_s and message[0] >> 4 in (8, 9):
-            (pitches.add if is_onset(message) else pitches.discard)(message[1])
-    return pitches
+def until(heard: Heard, at_s: float) -> list[bytes]:
+    return [message for moment_s, message in heard if moment_s <= at_s]
 
 
 def test_it_plays_from_start_to_stop_of_a_foreign_clock_and_again(
-    composerd: Composerd, sequencer: Sequencer, ear: Ear
+    composerd: Start, sequencer: Sequencer, ear: Ear
 ) -> None:
     composerd("--port", "ear", "--sync", "clock", "--clock-input", "jack_midi_clock", "--rng", 1)
     time.sleep(0.5)
@@ -158,7 +145,7 @@ def test_it_plays_from_start_to_stop_of_a_foreign_clock_and_again(
     assert len(begins) == len(ends) == 2
     for begin_s, end_s in zip(sorted(begins), ends, strict=True):
         assert [at_s for at_s in onsets(heard) if begin_s < at_s < end_s]
-        assert not sounding(heard, at_s=end_s + 0.3)
+        assert not sounding(until(heard, end_s + 0.3))
     for at_s in onsets(heard):
         # What was on its way at Stop may leave in the next periods of JACK.
         assert any(
@@ -168,7 +155,7 @@ def test_it_plays_from_start_to_stop_of_a_foreign_clock_and_again(
 
 
 def test_notes_are_on_a_coarse_grid_of_a_foreign_clock_through_a_change_of_tempo(
-    composerd: Composerd, sequencer: Sequencer, ear: Ear, tmp_path: Path
+    composerd: Start, sequencer: Sequencer, ear: Ear, tmp_path: Path
 ) -> None:
     take = tmp_path / "take.mid"
     composerd(
@@ -194,23 +181,21 @@ def test_notes_are_on_a_coarse_grid_of_a_foreign_clock_through_a_change_of_tempo
 
 
 def test_a_composer_that_is_started_again_knows_that_the_song_is_on(
-    composerd: Composerd, sequencer: Sequencer, ear: Ear
+    composerd: Start, sequencer: Sequencer, ear: Ear
 ) -> None:
     daemon = composerd(
         *("--port", "ear", "--sync", "clock", "--clock-input", "jack_midi_clock", "--rng", 1)
     )
     sequencer.does("play")
     ear.hears(onsets=2)
-    children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
-    for pid in children:
-        if "realtime.composer" in Path(f"/proc/{pid}/cmdline").read_text():
-            subprocess.run(["kill", "-9", pid], check=True)
+    for pid in daemon.children()["composer"]:
+        os.kill(pid, signal.SIGKILL)
     time.sleep(0.3)  # what was on its way has left
     ear.hears(onsets=3)
 
 
 def test_it_sends_a_clock_that_a_foreign_program_reads_and_plays_in_it(
-    composerd: Composerd, jack, tmp_path: Path
+    composerd: Start, jack, tmp_path: Path
 ) -> None:
     if shutil.which("jack_mclk_dump") is None:
         pytest.fail("no jack_mclk_dump here: install jack-midi-clock", pytrace=False)
@@ -241,14 +226,13 @@ def test_it_sends_a_clock_that_a_foreign_program_reads_and_plays_in_it(
     ],
 )
 def test_what_makes_no_sense_together_is_said(arguments: list[str], complaint: str) -> None:
-    command = [sys.executable, "-m", "realtime.cli", "--port", "none", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("--port", "none", *arguments)
     assert done.returncode == 1
     assert complaint in done.stderr
 
 
 def test_two_daemons_in_a_link_session_agree_on_tempo_and_beat_with_a_third_program(
-    composerd: Composerd, ear: Ear
+    composerd: Start, ear: Ear
 ) -> None:
     link = pytest.importorskip("link")
     other = link.Link(90)
@@ -274,7 +258,7 @@ def test_two_daemons_in_a_link_session_agree_on_tempo_and_beat_with_a_third_prog
     time.sleep(0.7)
     other.enabled = False
     heard = ear.heard()
-    assert not sounding(heard, at_s=heard[-1][0])
+    assert not sounding(message for _, message in heard)
     beat_s = 60 / 90
     struck = [
         {round(at_s / beat_s * 8) % 8 for at_s, message in heard if message[0] == 0x90 + channel}

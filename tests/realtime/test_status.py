@@ -9,13 +9,12 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-Start = Callable[..., subprocess.Popen[str]]
-CLI = [sys.executable, "-m", "realtime.cli"]
+from tests.realtime.composerd import Composerd, Start, run
 
 
 @pytest.fixture(autouse=True)
@@ -27,34 +26,24 @@ def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def composerd() -> Iterator[Start]:
-    """Start composerd with these arguments and wait until it plays; it ends with the test."""
-    started = []
+def composerd(composerd: Start) -> Start:
+    """Start composerd playing to this port, and wait until it answers."""
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        daemon = subprocess.Popen(
-            [*CLI, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        started.append(daemon)
-        name = "rehearsal" if arguments[1] == "none" else arguments[1]
-        while ask("--port", name).returncode:
-            assert daemon.poll() is None, daemon.communicate()[1]
+    def start(port: str) -> Composerd:
+        daemon = composerd("--port", port)
+        while ask("--port", "rehearsal" if port == "none" else port).returncode:
+            assert daemon.poll() is None, daemon.said()
         return daemon
 
-    yield start
-    for daemon in started:
-        daemon.terminate()
-        daemon.communicate()
+    return start
 
 
 def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CLI, "--status", *arguments], capture_output=True, text=True, check=False
-    )
+    return run("--status", *arguments)
 
 
 def test_it_tells_what_it_plays_and_how_late(composerd: Start) -> None:
-    daemon = composerd("--port", "none")
+    daemon = composerd("none")
     answer = json.loads(ask("--json").stdout)
     assert answer["port"] == "rehearsal"
     assert answer["mode"] == "free"
@@ -69,7 +58,7 @@ def test_it_tells_what_it_plays_and_how_late(composerd: Start) -> None:
 
 
 def test_as_text_it_is_a_name_and_a_value_a_line(composerd: Start) -> None:
-    composerd("--port", "none")
+    composerd("none")
     told = ask()
     assert told.returncode == 0
     lines = dict(line.split("  ", 1) for line in told.stdout.splitlines())
@@ -85,8 +74,8 @@ def test_without_a_daemon_it_is_one_line_and_1() -> None:
 
 @pytest.mark.usefixtures("jack")
 def test_of_several_one_is_named_by_its_port(composerd: Start) -> None:
-    composerd("--port", "left")
-    right = composerd("--port", "right")
+    composerd("left")
+    right = composerd("right")
     told = ask()
     assert told.returncode == 1
     assert "2 of composerd are running, playing to: " in told.stderr
@@ -100,7 +89,7 @@ def test_of_several_one_is_named_by_its_port(composerd: Start) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there it is a named pipe")
 def test_nobody_else_can_ask(composerd: Start, runtime_folder: Path) -> None:
-    composerd("--port", "none")
+    composerd("none")
     [socket] = (runtime_folder / "composerd").iterdir()
     assert stat.S_ISSOCK(socket.stat().st_mode)
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
@@ -110,7 +99,7 @@ def test_nobody_else_can_ask(composerd: Start, runtime_folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there it is a named pipe")
 def test_what_a_killed_daemon_left_is_no_daemon(composerd: Start, runtime_folder: Path) -> None:
-    daemon = composerd("--port", "none")
+    daemon = composerd("none")
     daemon.kill()
     daemon.wait()
     assert len(list((runtime_folder / "composerd").iterdir())) == 1
@@ -120,7 +109,7 @@ def test_what_a_killed_daemon_left_is_no_daemon(composerd: Start, runtime_folder
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_one_that_hangs_is_said_to(composerd: Start) -> None:
-    daemon = composerd("--port", "none")
+    daemon = composerd("none")
     daemon.send_signal(signal.SIGSTOP)
     told = ask()
     daemon.send_signal(signal.SIGCONT)
@@ -134,8 +123,7 @@ def test_a_path_too_long_for_a_socket_does_not_stop_the_music(
     folder = tmp_path / ("long" * 30)
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    done = subprocess.run(
-        [*CLI, "--port", "none", "--duration", "1"], capture_output=True, text=True, check=True
-    )
+    done = run("--port", "none", "--duration", 1)
+    assert done.returncode == 0
     assert "--status will not reach this composerd" in done.stderr
     assert "notes struck" in done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from realtime import systemd
+from tests.realtime.composerd import Start
 
 if sys.platform == "win32":
     pytest.skip("there is no systemd", allow_module_level=True)
@@ -61,21 +62,16 @@ def test_a_manager_that_does_not_read_is_not_waited_for() -> None:
 
 
 def test_the_daemon_says_when_it_plays_that_it_lives_and_that_it_stops(
-    manager: socket.socket,
+    composerd: Start, manager: socket.socket
 ) -> None:
-    command = [sys.executable, "-m", "realtime.cli", "--port", "none", "--rng", "1"]
-    daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        assert manager.recv(1000) == b"READY=1"
-        for _ in range(3):
-            assert manager.recv(1000).startswith(b"WATCHDOG=1\nSTATUS=rehearsal ")
-        daemon.send_signal(signal.SIGTERM)
-        while (said := manager.recv(1000)) != b"STOPPING=1":
-            assert said.startswith(b"WATCHDOG=1\n")
-        assert daemon.wait(60) == 0
-    finally:
-        daemon.kill()
-        daemon.wait()
+    daemon = composerd("--port", "none", "--rng", 1)
+    assert manager.recv(1000) == b"READY=1"
+    for _ in range(3):
+        assert manager.recv(1000).startswith(b"WATCHDOG=1\nSTATUS=rehearsal ")
+    daemon.send_signal(signal.SIGTERM)
+    while (said := manager.recv(1000)) != b"STOPPING=1":
+        assert said.startswith(b"WATCHDOG=1\n")
+    assert daemon.wait(60) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a JACK server is started")
