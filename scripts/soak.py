@@ -19,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -140,22 +139,22 @@ def listener(into: IO[bytes]) -> Iterator[None]:
 
 
 def heard(dump: Path) -> dict[str, int]:
-    """What the foreign program was sent.
+    """What the foreign program was sent. The last releases come twice: of the silent, none counts.
 
     Its lines: '   0: 90 3c 50 note on  (channel  0): pitch  60, velocity  80'.
     """
     onsets = releases = 0
-    sounding: Counter[int] = Counter()
+    sounding = set[int]()
     with dump.open() as lines:
         for line in lines:
             kind, pitch, velocity = bytes.fromhex(line.split(":", 1)[1][:10].ljust(8, "0"))[:3]
             if kind >> 4 == 9 and velocity > 0:
                 onsets += 1
-                sounding[pitch] += 1
-            elif kind >> 4 in (8, 9):
+                sounding.add(pitch)
+            elif kind >> 4 in (8, 9) and pitch in sounding:
                 releases += 1
-                sounding[pitch] -= 1
-    return {"onsets": onsets, "releases": releases, "hanging": (+sounding).total()}
+                sounding.remove(pitch)
+    return {"onsets": onsets, "releases": releases, "hanging": len(sounding)}
 
 
 def soak(minutes: float, virtual: list[str]) -> dict[str, Any]:
