@@ -218,6 +218,35 @@ def test_it_sends_a_clock_that_a_foreign_program_reads_and_plays_in_it(
     assert json.loads(stats.read_text())["onsets"] > 0
 
 
+def beats_of_onsets(composerd: Start, ear: Ear, *grid: object) -> list[float]:
+    """Where in its beat, of a second, each of its notes was struck."""
+    daemon = composerd(
+        *("--port", "ear", "--send-clock", 60, "--tempo-scale", 2, "--rng", 1, "--grid"), *grid
+    )
+    ear.hears(onsets=20)
+    daemon.terminate()
+    daemon.said()
+    heard = ear.heard()
+    first_s = moments(heard, 0xF8)[0]
+    return [(at_s - first_s) % 1 for at_s in onsets(heard)]
+
+
+def near(beats: list[float], *asked: float) -> float:
+    """The share of them that is within two of JACK's periods of where it was asked for."""
+    off = [min(abs((beat - where + 0.5) % 1 - 0.5) for where in asked) for beat in beats]
+    return sum(each < 0.045 for each in off) / len(off)
+
+
+def test_the_grid_swings(composerd: Start, ear: Ear) -> None:
+    beats = beats_of_onsets(composerd, ear, "1/8", "--swing", 0.75)
+    assert near(beats, 0, 0.75) >= 0.9
+    assert near(beats, 0.75) > 0.1
+
+
+def test_a_grid_of_no_strength_pulls_nothing(composerd: Start, ear: Ear) -> None:
+    assert near(beats_of_onsets(composerd, ear, "1/4", "--grid-strength", 0), 0) < 0.7
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
