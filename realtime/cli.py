@@ -6,6 +6,7 @@ import enum
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,6 +18,7 @@ from realtime.clock import NS_PER_S, RealClock
 from realtime.config import default_path
 from realtime.daemon import Daemon, Orders
 from realtime.ensemble import ensemble
+from realtime.modes import in_vain, nobody_to_answer
 from realtime.options import (
     HELP,
     INSTEAD_PANEL,
@@ -34,6 +36,7 @@ from realtime.options import (
     run,
     with_knobs,
 )
+from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.settings import Settings
 from realtime.terminal import begun, live_line, log
@@ -254,6 +257,8 @@ def _composerd(
         return
     if (thru or input_channel) and not input_:
         raise SettingsError("--thru and --input-channel are about --input; give that too")
+    if not input_:
+        _check_answers(parts)
     orders = Orders(
         player={
             "port": None if port == REHEARSAL else port or DEFAULT_PORT,
@@ -295,6 +300,13 @@ def _composerd(
             daemon.run()
     finally:
         log(daemon.report.summary())
+
+
+def _check_answers(parts: Sequence[PartOrders]) -> None:
+    """Raises SettingsError: without a keyboard one of them would be silent for ever."""
+    modes = {part.name: part.composer["settings"]["mode"] for part in parts}
+    for name in in_vain(modes, {part.name: part.hears for part in parts}):
+        raise SettingsError(nobody_to_answer(name))
 
 
 def _clock_orders(

@@ -25,6 +25,7 @@ from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child, Spare
 from realtime.clock import NS_PER_S, RealClock
 from realtime.control import Control, Wish, of_controller, of_preset
 from realtime.ledger import Ledger
+from realtime.modes import in_vain, nobody_to_answer
 from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.report import Report, write_stats
@@ -385,7 +386,12 @@ class Daemon:
             raise SettingsError(f"there is no part {name!a}; there is {names}")
         if "preset" in wish:
             wish = {**wish, **of_preset(self._orders.presets, wish["preset"])}
-        return [word for part in parts for word in part.turn(wish)]
+        words = [word for part in parts for word in part.turn(wish)]
+        if "mode" in wish and not self._orders.player.get("input"):
+            modes = {part.name: part.settings.mode for part in self._parts}
+            hears = {p.name: {o.name for o in self._parts if p.hears(o)} for p in self._parts}
+            words += map(nobody_to_answer, in_vain(modes, hears))
+        return words
 
     def _tell(self, child: Child, record: Record) -> None:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""

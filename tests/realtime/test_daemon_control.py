@@ -72,6 +72,15 @@ def test_a_program_sees_what_is_played(composerd: Composerd, tmp_path: Path) -> 
     assert len(seen) - len(onsets) >= len(onsets)  # all are released
 
 
+def test_who_is_told_to_answer_nobody_is_told_why_it_is_silent(composerd: Composerd) -> None:
+    port = free_port()
+    daemon = composerd("--port", "none", "--osc", port, "--rng", 1)
+    said_so_far(daemon, "rehearsing")
+    with SimpleUDPClient("127.0.0.1", port) as program:
+        program.send_message("/mode", "respond")
+    said_so_far(daemon, "in mode respond composer has nobody to answer: ")
+
+
 def keyboard_sends(*messages: bytes) -> None:
     """A foreign program connects to the daemon's input and sends these."""
     script = (
