@@ -69,7 +69,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 @app.command()
-@with_knobs
+@with_knobs()
 def _composerd(
     context: typer.Context,
     port: Annotated[
