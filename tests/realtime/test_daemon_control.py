@@ -81,6 +81,22 @@ def test_who_is_told_to_answer_nobody_is_told_why_it_is_silent(composerd: Compos
     said_so_far(daemon, "in mode respond composer has nobody to answer: ")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_the_wish_for_a_new_model_that_comes_too_early_does_no_harm() -> None:
+    early = (
+        "import os, signal\n"
+        "from realtime import cli, daemon\n"
+        "class Early(daemon.Daemon):\n"
+        "    def start(self):\n"
+        "        os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "        super().start()\n"
+        "cli.Daemon = Early\n"
+        "cli.composerd()"
+    )
+    arguments = ["--port", "none", "--duration", "0.1"]
+    assert subprocess.run([sys.executable, "-c", early, *arguments], check=False).returncode == 0
+
+
 def keyboard_sends(*messages: bytes) -> None:
     """A foreign program connects to the daemon's input and sends these."""
     script = (
