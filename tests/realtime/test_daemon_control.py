@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
 from core.checkpoint import SHIPPED
@@ -186,6 +187,24 @@ def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
     figures = json.loads(stats.read_text())
     assert figures["restarts"] == 1
     assert figures["parts"]["composer"]["model"] == str(SHIPPED)
+
+
+def test_who_asks_for_another_model_by_osc_is_told_what_came_of_it(composerd: Composerd) -> None:
+    port = free_port()
+    daemon = composerd("--port", "none", "--osc", port, "--rng", 1)
+    said_so_far(daemon, "rehearsing")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
+        program.connect(("127.0.0.1", port))
+        program.settimeout(10)
+        for path, outcome in (
+            ("gone.safetensors", f"; {SHIPPED} plays on"),
+            (str(SHIPPED), f"{SHIPPED} plays now"),
+        ):
+            asked = OscMessageBuilder("/model")
+            asked.add_arg(path)
+            program.send(asked.build().dgram)
+            [word] = OscMessage(program.recv(1500))
+            assert word.endswith(outcome)
 
 
 def children(daemon: subprocess.Popen[str]) -> dict[str, int]:
