@@ -272,6 +272,8 @@ def other(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> Path:
 
 
 def swap(session: Session, model: Path) -> None:
+    """Until it has taken over, or could not."""
+    session.said.clear()
     for record in pieces(Kind.ORDER, {"model": str(model)}):
         session.comes(record)
     while not session.said:
@@ -335,11 +337,48 @@ def test_a_take_of_two_parts_that_hear_each_other_is_the_same_again(
     assert min(notes["bass"], notes["lead"]) > 5  # with name and end
 
 
+@pytest.fixture
+def eventful(orders: dict[str, Any], other: Path, tmp_path: Path) -> Path:
+    """A take that came of three files, and of one that was not there."""
+    seed = tmp_path / "seed.mid"
+    midi_file.write(seed, [(0, note_on(0, 60, 90)), (NS_PER_S, note_off(0, 60))])
+    parts = {"bass": orders | {"seed_file": str(seed)}}
+    with closing(Session(tmp_path / "take.mid", parts, Undisturbed())) as session:
+        swap(session, other)
+        swap(session, tmp_path / "gone.safetensors")
+    return tmp_path / "take.mid.take"
+
+
+def test_files_that_are_as_they_were_are_played_again(eventful: Path) -> None:
+    assert same_again(eventful.parent)
+
+
+@pytest.mark.parametrize("name", ["seed.mid", "other.safetensors"])
+def test_a_file_that_is_another_one_than_then_is_told(eventful: Path, name: str) -> None:
+    file = eventful.with_name(name)
+    file.write_bytes(file.read_bytes() + b"more")
+    with pytest.raises(ComposerError, match=f"take.mid.take came of {file}, which is another one"):
+        replay(eventful, eventful.with_name("again.mid"))
+    file.unlink()
+    with pytest.raises(ComposerError, match=f"{file}, which is not there any longer; put it back"):
+        replay(eventful, eventful.with_name("again.mid"))
+    assert not eventful.with_name("again.mid").exists()
+
+
+def test_a_model_that_could_not_take_over_as_it_was_not_there_still_cannot(
+    eventful: Path, other: Path
+) -> None:
+    other.rename(other.with_name("gone.safetensors"))
+    other.write_bytes(other.with_name("gone.safetensors").read_bytes())
+    with pytest.raises(ComposerError, match=r"gone\.safetensors, which was not there then"):
+        replay(eventful, eventful.with_name("again.mid"))
+
+
 def test_another_model_than_then_is_told(orders: dict[str, Any], tmp_path: Path) -> None:
     perform(tmp_path / "take.mid", orders, [], Undisturbed())
     take = tmp_path / "take.mid.take"
-    take.write_text(take.read_text().replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(ComposerError, match=r"random\.safetensors, is another one than then"):
+    take.write_text(take.read_text().replace('random.safetensors": "', 'random.safetensors": "0'))
+    with pytest.raises(ComposerError, match=r"random\.safetensors, which is another one than then"):
         replay(take, tmp_path / "again.mid")
 
 
