@@ -19,12 +19,15 @@ ROOM = 4096  # records that wait to be read
 STOP_WITHIN_S = 0.8  # then a process that has not ended is killed
 
 
+Answer = Callable[[str], None]  # tells a word to whoever wanted something
+
+
 class Wanted(NamedTuple):
     """The musician, or a program of theirs, wants something of a part, or of all."""
 
     part: str | None
     wish: Wish
-    answer: Callable[[str], None]  # is told a word on what could not be
+    answer: Answer  # is told what could not be, and what came of another model
 
 
 class Arrival(NamedTuple):
@@ -51,7 +54,7 @@ class Arrivals:
         """The musician wants to stop. Never waits: a signal handler may call this."""
         self._queue.put(Arrival(None))
 
-    def want(self, part: str | None, wish: Wish, answer: Callable[[str], None]) -> None:
+    def want(self, part: str | None, wish: Wish, answer: Answer) -> None:
         """Never waits, so that a signal handler may call this."""
         self._queue.put(Arrival(None, wanted=Wanted(part, wish, answer)))
 

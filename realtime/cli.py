@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 import json
 import os
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,6 +19,7 @@ from realtime.clock import NS_PER_S, RealClock
 from realtime.config import default_path
 from realtime.daemon import Daemon, Orders
 from realtime.ensemble import ensemble
+from realtime.modes import in_vain, nobody_to_answer
 from realtime.options import (
     HELP,
     INSTEAD_PANEL,
@@ -34,6 +37,7 @@ from realtime.options import (
     run,
     with_knobs,
 )
+from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.settings import Settings
 from realtime.terminal import begun, live_line, log
@@ -57,6 +61,9 @@ app = typer.Typer(context_settings=HELP)
 
 def composerd() -> None:
     """Run the command; what the musician can mend is one line and exit code 1."""
+    # The wish for a new model would end us until the daemon listens: the model is yet to be read.
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     run(app, "composerd")
 
 
@@ -66,7 +73,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 @app.command()
-@with_knobs
+@with_knobs()
 def _composerd(
     context: typer.Context,
     port: Annotated[
@@ -254,6 +261,8 @@ def _composerd(
         return
     if (thru or input_channel) and not input_:
         raise SettingsError("--thru and --input-channel are about --input; give that too")
+    if not input_:
+        _check_answers(parts)
     orders = Orders(
         player={
             "port": None if port == REHEARSAL else port or DEFAULT_PORT,
@@ -295,6 +304,13 @@ def _composerd(
             daemon.run()
     finally:
         log(daemon.report.summary())
+
+
+def _check_answers(parts: Sequence[PartOrders]) -> None:
+    """Raises SettingsError: without a keyboard one of them would be silent for ever."""
+    modes = {part.name: part.composer["settings"]["mode"] for part in parts}
+    for name in in_vain(modes, {part.name: part.hears for part in parts}):
+        raise SettingsError(nobody_to_answer(name))
 
 
 def _clock_orders(

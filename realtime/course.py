@@ -87,7 +87,7 @@ class Course:
     def go_on(self) -> None:
         """Bring another model nearer, if one is on its way and has been loaded."""
         if self._obeying.can_go_on(0):
-            self._tell({"go_on": True})
+            self._tell({"go_on": True, "files": self._obeying.files})
             self._obeying.go_on()
 
     def again(self, calls: list[dict[str, Any]]) -> Iterator[Record]:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ComposerError, MidiFileError, PortError, SettingsError
 from realtime import systemd
 from realtime.allowance import Allowance
-from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child, Spare
+from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child, Spare
 from realtime.clock import NS_PER_S, RealClock
 from realtime.control import Control, Wish, of_controller, of_preset
 from realtime.ledger import Ledger
+from realtime.modes import in_vain, nobody_to_answer
 from realtime.part import Part, PartOrders
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.report import Report, write_stats
@@ -292,7 +293,9 @@ class Daemon:
                 self._recording.did(part.name, call)
         if record.kind is Kind.WORD:
             if (word := part.said(record)) is not None:
-                self._log(word if len(self._parts) == 1 else f"{part.name}: {word}")
+                word = word if len(self._parts) == 1 else f"{part.name}: {word}"
+                self._log(word)
+                part.answer(word)
             return
         if self._lost:
             return
@@ -364,12 +367,10 @@ class Daemon:
             self._possible.leaving(record.message, record.due_ns)
             self._tell(self._player, record)
 
-    def _turn(
-        self, name: str | None, wish: Wish, answer: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def _turn(self, name: str | None, wish: Wish, answer: Answer = lambda _: None) -> None:
         """What this part, or all of them, are to do from now on."""
         try:
-            words = self._turned(name, wish)
+            words = self._turned(name, wish, answer)
         except SettingsError as error:
             words = [str(error)]
         for word in dict.fromkeys(words):  # several parts say the same
@@ -377,7 +378,7 @@ class Daemon:
             if self._words.pays(1, self._clock.now_ns()):
                 self._log(word)
 
-    def _turned(self, name: str | None, wish: Wish) -> list[str]:
+    def _turned(self, name: str | None, wish: Wish, answer: Answer) -> list[str]:
         """Words on what could not be. Raises SettingsError: there is no such part or preset."""
         parts = [part for part in self._parts if name in (None, part.name)]
         if not parts:
@@ -385,7 +386,12 @@ class Daemon:
             raise SettingsError(f"there is no part {name!a}; there is {names}")
         if "preset" in wish:
             wish = {**wish, **of_preset(self._orders.presets, wish["preset"])}
-        return [word for part in parts for word in part.turn(wish)]
+        words = [word for part in parts for word in part.turn(wish, answer)]
+        if "mode" in wish and not self._orders.player.get("input"):
+            modes = {part.name: part.settings.mode for part in self._parts}
+            hears = {p.name: {o.name for o in self._parts if p.hears(o)} for p in self._parts}
+            words += map(nobody_to_answer, in_vain(modes, hears))
+        return words
 
     def _tell(self, child: Child, record: Record) -> None:
         """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""

@@ -22,7 +22,7 @@ from realtime.options import (
     run,
     with_knobs,
 )
-from realtime.settings import Settings
+from realtime.settings import WITH_OTHERS, Settings
 from realtime.terminal import log
 
 app = typer.Typer(context_settings=HELP)
@@ -34,7 +34,7 @@ def composer_generate() -> None:
 
 
 @app.command()
-@with_knobs
+@with_knobs(without=WITH_OTHERS)
 def _composer_generate(
     out: Annotated[Path, typer.Option(help="The MIDI file to write.")],
     events: Annotated[

@@ -50,6 +50,11 @@ class Obeying:
         """Whether another model is on its way and loaded, or will be before so long."""
         return self._swap is not None and self._swap.loaded(timeout_s)
 
+    @property
+    def files(self) -> dict[str, str]:
+        """The one of another model that is loaded: its SHA-256 by its path."""
+        return {str(self._swap.path): self._swap.fingerprint} if self._swap else {}
+
     def go_on(self) -> None:
         """Bring another model nearer, if one is on its way."""
         if self._swap is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -60,10 +60,11 @@ Version = Annotated[
 ]
 
 
-def with_knobs(command: Command) -> Command:
-    """The command, whose `**knobs` have become an option each, named as the setting."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+def with_knobs(*, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """The command, whose `**knobs` have become an option each, named as the setting.
+
+    `without` those that would do nothing there.
+    """
     knobs = [
         inspect.Parameter(
             name,
@@ -75,9 +76,16 @@ def with_knobs(command: Command) -> Command:
             ],
         )
         for name, default in asdict(Settings()).items()
+        if name not in without
     ]
-    vars(command)["__signature__"] = signature.replace(parameters=own + knobs)
-    return command
+
+    def with_options(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        vars(command)["__signature__"] = signature.replace(parameters=own + knobs)
+        return command
+
+    return with_options
 
 
 def _flag(name: str) -> str:

@@ -10,7 +10,7 @@
 
     /note pitch velocity channel part      a part struck or, velocity 0, released this
     /human pitch velocity channel          so did the human
-    /word text                             what was wrong with what you sent
+    /word text                             what was wrong with what you sent, or came of a /model
 
 Whoever can reach the port can turn the knobs: it is bound to this machine alone unless told
 otherwise. A packet is checked before it is read, answered when it makes no sense, and never fatal.

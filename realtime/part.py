@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from realtime.child import Arrivals, Child
+from realtime.child import Answer, Arrivals, Child
 from realtime.control import ACTIONS, Wish, changed
 from realtime.pulse import Deaths
 from realtime.settings import Settings
@@ -39,6 +39,7 @@ class Part:
         self._told = self.settings  # as the composer knows them
         self.model = ""  # a file
         self._swapped = False  # the model, for another one
+        self.answer: Answer = lambda _: None  # who asked for it is told what came of that
         self._words = Pieces()
         self._calls = Pieces()
         self.composer = composer
@@ -98,13 +99,17 @@ class Part:
         model = {"model": self.model} if self._swapped else {}
         return self._orders.composer | model | {"settings": asdict(self.settings)}
 
-    def turn(self, wish: Wish) -> tuple[str, ...]:
-        """The musician wishes so; a word on each thing that could not be."""
+    def turn(self, wish: Wish, answer: Answer = lambda _: None) -> tuple[str, ...]:
+        """The musician wishes so; a word on each thing that could not be.
+
+        What comes of another model takes a while: `answer` is to be told then.
+        """
         actions: dict[str, object] = {}
         if "surprise" in wish:
             actions["surprise"] = True
         if "model" in wish:  # None: the same file, which may have changed
             actions["model"] = self.model if wish["model"] is None else str(wish["model"])
+            self.answer = answer
         knobs = {name: value for name, value in wish.items() if name not in ACTIONS}
         self.settings, words = changed(self.settings, knobs)
         self._tell_settings()

@@ -12,9 +12,9 @@ from typing import Any
 from core.errors import ComposerError, MidiFileError
 from realtime.composer import model_path, performer
 from realtime.course import Course
+from realtime.fingerprint import fingerprint
 from realtime.recording import Recording
 from realtime.score import HUMAN, Score
-from realtime.take import fingerprint
 from realtime.wire import Record, hush
 
 Line = dict[str, Any]
@@ -30,10 +30,13 @@ def replay(take: Path, out: Path) -> None:
         out: replaced when it exists.
 
     Raises:
-        ComposerError: it is no take, its model is not here or another one, or `out` cannot be
+        ComposerError: it is no take, a file that it came of is not as it was, or `out` cannot be
             written.
     """
     lines = _read(take)
+    for line in lines:
+        for path, then in line.get("files", {}).items():
+            _as_it_was(take, Path(path), then)
     by_part: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
         if "part" in line:
@@ -56,6 +59,17 @@ def replay(take: Path, out: Path) -> None:
     moments = (line.get("at_ns") or line.get("plan") or line.get("now") or 0 for line in lines)
     score.end(end["end_ns"] if end else max(moments))
     recording.close()
+
+
+def _as_it_was(take: Path, path: Path, then: str) -> None:
+    """Raises ComposerError: what the take came of is not there, or another one."""
+    now = fingerprint(path)
+    if now == then:
+        return
+    if not then:
+        raise ComposerError(f"{take} came without {path}, which was not there then; take it away")
+    other = "is another one than then" if now else "is not there any longer"
+    raise ComposerError(f"{take} came of {path}, which {other}; put it back to replay it")
 
 
 def _read(take: Path) -> list[Line]:
@@ -94,10 +108,5 @@ def _records(lines: list[Line]) -> Iterator[Record]:
 
 def _course(begun: Line) -> Course:
     orders = begun["orders"]
-    model = model_path(orders)
-    found = fingerprint(model)
-    if found != begun["sha256"]:
-        other = "is another one than then" if found else "is not there any longer"
-        raise ComposerError(f"the model of the take, {model}, {other}; put it back to replay it")
     plays = performer(orders, lambda: begun["start_ns"])
-    return Course(plays, model, sync=orders.get("sync", False), send=lambda _: None)
+    return Course(plays, model_path(orders), sync=orders.get("sync", False), send=lambda _: None)

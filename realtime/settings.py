@@ -79,6 +79,8 @@ CHOOSING = (
     *("velocity_low", "velocity_high", "polyphony", "key", "scale", "key_strength"),
     "articulation",
 )
+# What matters where there is a human, or a song with beats.
+WITH_OTHERS = ("mode", "patience_s", "share", "grid", "grid_strength", "swing")
 
 
 def within(name: str, value: float, low: float, high: float) -> None:

@@ -16,6 +16,7 @@ from core.codec import Codec
 from core.errors import CheckpointError
 from realtime.clock import NS_PER_MS
 from realtime.engine import Engine
+from realtime.fingerprint import fingerprint
 from realtime.plain import engine_for
 from realtime.stream import Stream
 
@@ -43,11 +44,13 @@ class Swap:
         self._stream = stream
         self._loaded: tuple[Checkpoint, Engine] | None = None
         self._error: CheckpointError | None = None
+        self.fingerprint = ""  # of the file, when it has been read
         self._next: int | None = None  # event of the stream, to be heard
         self._thread = threading.Thread(target=self._load, daemon=True)
         self._thread.start()
 
     def _load(self) -> None:
+        self.fingerprint = fingerprint(self.path)
         try:
             model = checkpoint.load(self.path)
             codec = self._stream.codec

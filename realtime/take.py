@@ -3,20 +3,20 @@
 The second file is JSON, a line for each thing that happened:
 
     {"take": 1, "tracks": [names], "max_note_ns": ...}
-    {"part": name, "orders": ..., "start_ns": ..., "sha256": ...}   a composer began: see there
+    {"part": name, "orders": ..., "start_ns": ..., "files": ...}    a composer began: see there
     {"part": name, ...}                                             did something: realtime.course
     {"part": name, "died": so many records had come, "channel": ..., "epoch": ..., "at_ns": ...}
     {"human": message, "at_ns": ...}
     {"tempo_us": of a quarter note, "at_ns": from then on}
     {"end_ns": ..., "records": {name: so many had come of its composer}}
 
-The first of these is the first line, the last one the last, if it ended well.
+The first of these is the first line, the last one the last, if it ended well. "files", of a
+composer that began, or of another model on its way, tells the SHA-256 of each by its path.
 Moments are nanoseconds of the machine's clock, messages in hex.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from typing import Any
 
 from core.errors import MidiFileError
 from realtime.clock import NS_PER_MS
+from realtime.fingerprint import fingerprint
 from realtime.recording import Recording
 from realtime.score import HUMAN, Score
 from realtime.wire import Kind, Record, hush
@@ -64,13 +65,12 @@ class Take:
 
     def began(self, part: str, orders: dict[str, Any], greeting: dict[str, Any]) -> None:
         """A composer plays, from this model on."""
-        model = Path(greeting["model"]).resolve()
+        model = str(Path(greeting["model"]).resolve())
         seed_file = orders["seed_file"] and str(Path(orders["seed_file"]).resolve())
-        orders = orders | {"model": str(model), "seed_file": seed_file}
+        orders = orders | {"model": model, "seed_file": seed_file}
+        files = {path: fingerprint(Path(path)) for path in (model, seed_file) if path}
         self._records[part] = 0
-        self._note(
-            part=part, orders=orders, start_ns=greeting["start_ns"], sha256=fingerprint(model)
-        )
+        self._note(part=part, orders=orders, start_ns=greeting["start_ns"], files=files)
 
     def did(self, part: str, call: dict[str, Any]) -> None:
         """Its composer tells so, see realtime.course."""
@@ -136,11 +136,3 @@ class Take:
 
     def _cannot_write(self, error: OSError) -> MidiFileError:
         return MidiFileError(f"cannot write {self._path}: {error.strerror}")
-
-
-def fingerprint(path: Path) -> str:
-    """The SHA-256 of a file; of one that is gone, nothing."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

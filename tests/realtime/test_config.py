@@ -199,3 +199,24 @@ def test_an_option_that_cannot_be_is_told_with_its_file(
     done = run("--config", file)
     assert done.returncode == 1
     assert done.stderr.startswith(f"composerd: {file}: {line}")
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("", "composer"),
+        ('[[part]]\nname = "lead"\n[[part]]\nmode = "free"', "lead"),
+        ('[[part]]\nhears = ["2"]\n[[part]]\nhears = ["1"]', "1"),
+    ],
+)
+def test_who_only_answers_and_has_nobody_to_answer_is_told(
+    tmp_path: Path, content: str, name: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f'port = "none"\nmode = "respond"\n{content}\n')
+    done = run("--config", file, "--duration", 0.1)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"composerd: in mode respond {name} has nobody to answer: name a keyboard with --input, or "
+        "a part that plays by itself in its hears\n"
+    )

@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
 from core.checkpoint import SHIPPED
@@ -37,6 +40,32 @@ def test_a_program_sees_what_is_played(composerd: Start, tmp_path: Path) -> None
     onsets = [velocity for _, velocity, _, _ in seen if velocity]
     assert len(onsets) == json.loads(stats.read_text())["onsets"] > 0
     assert len(seen) - len(onsets) >= len(onsets)  # all are released
+
+
+def test_who_is_told_to_answer_nobody_is_told_why_it_is_silent(
+    composerd: Start, free_port: int
+) -> None:
+    daemon = composerd("--port", "none", "--osc", free_port, "--rng", 1)
+    daemon.says("rehearsing")
+    with SimpleUDPClient("127.0.0.1", free_port) as program:
+        program.send_message("/mode", "respond")
+    daemon.says("in mode respond composer has nobody to answer: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_the_wish_for_a_new_model_that_comes_too_early_does_no_harm() -> None:
+    early = (
+        "import os, signal\n"
+        "from realtime import cli, daemon\n"
+        "class Early(daemon.Daemon):\n"
+        "    def start(self):\n"
+        "        os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "        super().start()\n"
+        "cli.Daemon = Early\n"
+        "cli.composerd()"
+    )
+    arguments = ["--port", "none", "--duration", "0.1"]
+    assert subprocess.run([sys.executable, "-c", early, *arguments], check=False).returncode == 0
 
 
 def keyboard_sends(*messages: bytes) -> None:
@@ -116,3 +145,22 @@ def test_another_model_takes_over_while_it_plays_and_a_broken_one_does_not(
     figures = json.loads(stats.read_text())
     assert figures["restarts"] == 1
     assert figures["parts"]["composer"]["model"] == str(SHIPPED)
+
+
+def test_who_asks_for_another_model_by_osc_is_told_what_came_of_it(
+    composerd: Start, free_port: int
+) -> None:
+    daemon = composerd("--port", "none", "--osc", free_port, "--rng", 1)
+    daemon.says("rehearsing")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
+        program.connect(("127.0.0.1", free_port))
+        program.settimeout(10)
+        for path, outcome in (
+            ("gone.safetensors", f"; {SHIPPED} plays on"),
+            (str(SHIPPED), f"{SHIPPED} plays now"),
+        ):
+            asked = OscMessageBuilder("/model")
+            asked.add_arg(path)
+            program.send(asked.build().dgram)
+            [word] = OscMessage(program.recv(1500))
+            assert word.endswith(outcome)

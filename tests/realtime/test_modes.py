@@ -10,6 +10,7 @@ from core.codec import Codec
 from realtime.clock import VirtualClock
 from realtime.engine import Engine
 from realtime.ledger import Ledger
+from realtime.modes import in_vain
 from realtime.performer import REACH_NS, Performer
 from realtime.ports import MemoryPort
 from realtime.scheduler import Scheduler
@@ -190,3 +191,21 @@ def test_in_a_duet_the_machine_leaves_the_human_their_share(
         strikes += beat / 5 >= 8
     ours = stage.strikes(8, 48)
     assert least <= ours / (ours + strikes) <= most
+
+
+@pytest.mark.parametrize(
+    ("voices", "silent"),
+    [
+        ({"a": ("free", ""), "b": ("duet", "")}, []),
+        ({"a": ("respond", "")}, ["a"]),
+        ({"a": ("respond", "b"), "b": ("free", "")}, []),
+        ({"a": ("respond", "b"), "b": ("respond", "a")}, ["a", "b"]),  # each waits for the other
+        ({"a": ("respond", "b"), "b": ("respond", "c"), "c": ("free", "")}, []),
+        ({"a": ("respond", ""), "b": ("free", "a")}, ["a"]),
+    ],
+)
+def test_who_only_answers_waits_in_vain_where_nobody_it_hears_plays(
+    voices: dict[str, tuple[str, str]], silent: list[str]
+) -> None:
+    modes = {name: mode for name, (mode, _) in voices.items()}
+    assert in_vain(modes, {name: set(hears) for name, (_, hears) in voices.items()}) == silent

@@ -80,7 +80,7 @@ def test_who_waits_for_the_start_of_a_song_is_not_taken_for_dead(manager: socket
     impatient = (
         "from realtime import cli, pulse; pulse.STILL_AFTER_NS = 1_000_000_000; cli.composerd()"
     )
-    arguments = ["--port", "none", "--api", "jack", "--sync", "clock", "--mode", "respond"]
+    arguments = ["--port", "none", "--api", "jack", "--sync", "clock"]
     command = [sys.executable, "-c", impatient, *arguments]
     daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     manager.settimeout(10)
