@@ -8,11 +8,8 @@ is gone.
 from __future__ import annotations
 
 import os
-import secrets
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty
@@ -23,19 +20,21 @@ from realtime import systemd
 from realtime.allowance import Allowance
 from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child, Spare
 from realtime.clock import NS_PER_S, RealClock
-from realtime.control import Control, Wish, of_controller, of_preset
+from realtime.control import Wish, of_controller, of_preset
 from realtime.ledger import Ledger
-from realtime.part import Part, PartOrders
+from realtime.orders import Orders
+from realtime.part import Part
 from realtime.pulse import MAX_DEATHS, Deaths, Pulse
 from realtime.report import Report, write_stats
 from realtime.scheduler import MAX_NOTE_NS
+from realtime.signals import signals_into
 from realtime.song import Song
 from realtime.take import Take
 from realtime.thru import Thru
 from realtime.wire import Kind, Record, hush, is_release, note_on
 
 if TYPE_CHECKING:
-    from realtime.osc import Address, Osc
+    from realtime.osc import Osc
 
 BEGIN_IN_NS = NS_PER_S // 10  # for parts that begin together: the last has heard of it by then
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
@@ -44,30 +43,6 @@ SPARES_AFTER_NS = NS_PER_S  # the first notes come first
 WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
 PLAYER, LINK = "player", "link"  # no part is called so
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What the command line asked for."""
-
-    player: dict[str, Any]  # see realtime.player
-    parts: Sequence[PartOrders]
-    controls: Mapping[int, Control] = field(default_factory=dict)  # by controller, of the keyboard
-    presets: Mapping[int, Wish] = field(default_factory=dict)  # by program change, of the keyboard
-    input_channel: int | None = None  # hear only this one, 0..15
-    thru: bool = False  # what the human plays goes on to the output
-    osc: Address | None = None  # listen there
-    osc_to: Address | None = None  # send there what is played
-    duration_s: float | None = None
-    record: Path | None = None  # write here what was played, by whom
-    stats: Path | None = None
-    wait_for_port: bool = True  # when it is lost; else end
-    link: bool = False  # follow an Ableton Link session
-
-    @property
-    def follows(self) -> bool:
-        """Whether the music waits for a song."""
-        return self.link or bool(self.player.get("sync") or self.player.get("send_clock"))
 
 
 class Daemon:
@@ -119,13 +94,13 @@ class Daemon:
         # until the last one is ready.
         self._player = Child("realtime.player")
         self._parts = [
-            Part(_to_be_replayed(orders) if self._orders.record else orders, child)
+            Part(orders.replayable() if self._orders.record else orders, child)
             for orders in self._orders.parts
             for child in [Child("realtime.composer")]
         ]
         together = len(self._parts) > 1
         try:
-            self.greeting = self._player.begin(self._player_orders(), self._inbox)
+            self.greeting = self._player.begin(self._orders.player_orders, self._inbox)
             for part in self._parts:
                 part.order(together=together)
             for part in self._parts:
@@ -178,7 +153,7 @@ class Daemon:
         line_ns = beat_ns = now_ns
         self._pulse = Pulse(now_ns)
         systemd.notify("READY=1")
-        with _signals_into(self._inbox):
+        with signals_into(self._inbox):
             try:
                 while end_ns is None or now_ns < end_ns:
                     wake_ns = line_ns if end_ns is None else min(line_ns, end_ns)
@@ -476,13 +451,7 @@ class Daemon:
 
     def _successor_orders(self) -> dict[str, Any]:
         last = {"sounding": self._possible.sounding, "song": self._song.last_tick()}
-        return self._player_orders() | last
-
-    def _player_orders(self) -> dict[str, Any]:
-        return self._orders.player | {
-            "controllers": [*self._orders.controls],
-            "programs": bool(self._orders.presets),
-        }
+        return self._orders.player_orders | last
 
     def _sent(self, record: Record) -> None:
         self._sounding.leaving(record.message)
@@ -557,28 +526,3 @@ class Daemon:
         except MidiFileError as error:
             self._log(f"{error}; what was recorded before is kept")
             self._recording = None
-
-
-def _to_be_replayed(orders: PartOrders) -> PartOrders:
-    """The composer tells what it does, and what is left to chance is chosen now."""
-    rng = orders.composer["rng"]
-    chosen = {"rng": secrets.randbits(32) if rng is None else rng, "take": True}
-    return replace(orders, composer=orders.composer | chosen)
-
-
-@contextmanager
-def _signals_into(inbox: Arrivals) -> Iterator[None]:
-    """Ctrl-C and polite kills become an arrival from no child; SIGUSR1 the wish for a new model."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two not on every system
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in signals}
-    for number in signals:
-        signal.signal(number, lambda *_: inbox.stop())
-    if reload := getattr(signal, "SIGUSR1", None):
-        before[reload] = signal.getsignal(reload)
-        signal.signal(reload, lambda *_: inbox.want(None, {"model": None}, lambda _: None))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
