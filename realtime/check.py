@@ -16,7 +16,7 @@ from core.errors import ComposerError
 from realtime import ports, wire
 from realtime.child import Arrivals, Child
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
-from realtime.daemon import Orders
+from realtime.orders import Orders
 from realtime.wire import Kind, Record
 
 LOOP = "composerd check"  # the name of the loop-back's port

@@ -17,7 +17,7 @@ from core.errors import SettingsError
 from realtime import ports, service
 from realtime.clock import NS_PER_S, RealClock
 from realtime.config import default_path
-from realtime.daemon import Daemon, Orders
+from realtime.daemon import Daemon
 from realtime.ensemble import ensemble
 from realtime.modes import in_vain, nobody_to_answer
 from realtime.options import (
@@ -37,6 +37,7 @@ from realtime.options import (
     run,
     with_knobs,
 )
+from realtime.orders import Orders
 from realtime.part import PartOrders
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.settings import Settings

@@ -1,18 +1,14 @@
 """Builds, connects, watches and stops the processes; no music of its own.
 
 It stands between the composers, one a part, and the player, so that each can end without the others
-losing their pipes, and it keeps a copy of the ledger: what may sound is known even when the player
-is gone.
+losing their pipes.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty
@@ -23,52 +19,29 @@ from realtime import systemd
 from realtime.allowance import Allowance
 from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child, Spare
 from realtime.clock import NS_PER_S, RealClock
-from realtime.control import Control, Wish, of_controller, of_preset
-from realtime.ledger import Ledger
+from realtime.control import Wish, of_controller, of_preset
 from realtime.modes import in_vain, nobody_to_answer
-from realtime.part import Part, PartOrders
-from realtime.pulse import MAX_DEATHS, Deaths, Pulse
+from realtime.orders import Orders
+from realtime.outlet import UNSEEN_NS, Outlet
+from realtime.part import Part
+from realtime.pulse import TOO_OFTEN, Pulse
 from realtime.report import Report, write_stats
 from realtime.scheduler import MAX_NOTE_NS
+from realtime.signals import signals_into
 from realtime.song import Song
 from realtime.take import Take
 from realtime.thru import Thru
-from realtime.wire import Kind, Record, hush, is_release, note_on
+from realtime.wire import Kind, Record, hush
 
 if TYPE_CHECKING:
-    from realtime.osc import Address, Osc
+    from realtime.osc import Osc
 
 BEGIN_IN_NS = NS_PER_S // 10  # for parts that begin together: the last has heard of it by then
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 SPARES_AFTER_NS = NS_PER_S  # the first notes come first
 WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
-UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
 PLAYER, LINK = "player", "link"  # no part is called so
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What the command line asked for."""
-
-    player: dict[str, Any]  # see realtime.player
-    parts: Sequence[PartOrders]
-    controls: Mapping[int, Control] = field(default_factory=dict)  # by controller, of the keyboard
-    presets: Mapping[int, Wish] = field(default_factory=dict)  # by program change, of the keyboard
-    input_channel: int | None = None  # hear only this one, 0..15
-    thru: bool = False  # what the human plays goes on to the output
-    osc: Address | None = None  # listen there
-    osc_to: Address | None = None  # send there what is played
-    duration_s: float | None = None
-    record: Path | None = None  # write here what was played, by whom
-    stats: Path | None = None
-    wait_for_port: bool = True  # when it is lost; else end
-    link: bool = False  # follow an Ableton Link session
-
-    @property
-    def follows(self) -> bool:
-        """Whether the music waits for a song."""
-        return self.link or bool(self.player.get("sync") or self.player.get("send_clock"))
 
 
 class Daemon:
@@ -93,21 +66,15 @@ class Daemon:
         self._log = log
         self._clock = RealClock()
         self._inbox = Arrivals()
-        self._sounding = Ledger()  # as the player tells
-        self._possible = Ledger()  # with what it was told to play and has not told of yet
-        self._lost = False  # the output port: the player waits for it
-        self._deaths = Deaths()  # of the player
         self._song = Song()
         self._link: Child | None = None
-        self._spare_player = Spare("realtime.player")
-        self._spare_composer = Spare("realtime.composer")
+        self._spare = Spare("realtime.composer")
         taken = {part.composer["channel"] for part in orders.parts}
         self._thru = Thru(taken) if orders.thru else None
         self._recording: Take | None = None
         self._osc: Osc | None = None
         self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
         self.report = Report(start_ns)
-        self.greeting: dict[str, Any] = {}
 
     def start(self) -> None:
         """Make all processes ready; the music begins.
@@ -118,15 +85,15 @@ class Daemon:
         """
         # All get up at once. A lone composer begins to play when it has its orders; several wait
         # until the last one is ready.
-        self._player = Child("realtime.player")
+        self._outlet = Outlet(self._orders.player_orders, Child("realtime.player"), self._inbox)
         self._parts = [
-            Part(_to_be_replayed(orders) if self._orders.record else orders, child)
+            Part(orders.replayable() if self._orders.record else orders, child)
             for orders in self._orders.parts
             for child in [Child("realtime.composer")]
         ]
         together = len(self._parts) > 1
         try:
-            self.greeting = self._player.begin(self._player_orders(), self._inbox)
+            self._outlet.begin()
             for part in self._parts:
                 part.order(together=together)
             for part in self._parts:
@@ -144,10 +111,15 @@ class Daemon:
         except BaseException:
             for part in self._parts:
                 part.composer.close()
-            self._player.close()
+            self._outlet.close()
             if self._link:
                 self._link.close()
             raise
+
+    @property
+    def greeting(self) -> dict[str, Any]:
+        """The player's: what was opened, and what the system granted."""
+        return self._outlet.greeting
 
     def _record(self, path: Path) -> None:
         max_note_s = self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S)
@@ -179,7 +151,7 @@ class Daemon:
         line_ns = beat_ns = now_ns
         self._pulse = Pulse(now_ns)
         systemd.notify("READY=1")
-        with _signals_into(self._inbox):
+        with signals_into(self._inbox):
             try:
                 while end_ns is None or now_ns < end_ns:
                     wake_ns = line_ns if end_ns is None else min(line_ns, end_ns)
@@ -214,10 +186,10 @@ class Daemon:
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
             "mode": ", ".join(dict.fromkeys(part.settings.mode for part in self._parts)),
-            "waiting_for_port": self._lost,
+            "waiting_for_port": self._outlet.lost,
             "clock": self._song.stats(self._clock.now_ns()),
             **self._stats(),
-            "pids": {"daemon": os.getpid(), PLAYER: self._player.process.pid, **pids},
+            "pids": {"daemon": os.getpid(), PLAYER: self._outlet.player.process.pid, **pids},
         }
 
     def _stats(self) -> dict[str, Any]:
@@ -228,21 +200,18 @@ class Daemon:
 
     def _heard_now(self) -> dict[str, list[int]]:
         """The pitches that sound, by part."""
-        return {
-            part.name: [p for channel, p in self._sounding.sounding if channel == part.channel]
-            for part in self._parts
-        }
+        return {part.name: self._outlet.pitches(part.channel) for part in self._parts}
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
         if now_ns >= self._began_ns + SPARES_AFTER_NS:
-            self._spare_player.stock()
-            self._spare_composer.stock()
+            self._outlet.stock()
+            self._spare.stock()
         for part in self._parts:
             part.forgive()
         children = {part.name: part.composer for part in self._parts if part.ready}
-        if not self._lost:
-            children[PLAYER] = self._player
+        if not self._outlet.lost:
+            children[PLAYER] = self._outlet.player
         hung = self._pulse.hung(children)
         to_ask = self._pulse.to_ask(children, now_ns)
         for name, child in children.items():
@@ -250,9 +219,9 @@ class Daemon:
                 self._log(f"{name} hangs; starting another one")
                 child.process.kill()
             elif name in to_ask:
-                self._tell(child, Record(Kind.PING))
+                child.tell(Record(Kind.PING))
         waits = self._orders.follows and self._song.waits
-        excused = self._lost or waits or all(part.listening for part in self._parts)
+        excused = self._outlet.lost or waits or all(part.listening for part in self._parts)
         slowest = min(part.settings.tempo_scale for part in self._parts)
         if self._pulse.beats(children, now_ns, excused=excused, tempo_scale=slowest):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
@@ -263,7 +232,7 @@ class Daemon:
         if child and child is self._link:
             self._linked(record)
             return
-        if child is None or (part is None and child is not self._player):
+        if child is None or (part is None and child is not self._outlet.player):
             return  # one that has been replaced
         name = part.name if part else PLAYER
         if greeting is not None:
@@ -275,7 +244,10 @@ class Daemon:
                 self._found(greeting)
             self._pulse.began(name, self._clock.now_ns())
         elif record is None:
-            self._replace(child, part)
+            if part:
+                self._replace(part)
+            else:
+                self._replace_player()
             self._pulse.began(name, self._clock.now_ns())
         else:
             self._pulse.heard(name, record.kind, self._clock.now_ns())
@@ -297,12 +269,8 @@ class Daemon:
                 self._log(word)
                 part.answer(word)
             return
-        if self._lost:
-            return
-        if record.kind is Kind.PLAY:
-            self._possible.leaving(record.message, record.due_ns)
         if record.kind in (Kind.PLAY, Kind.HUSH, Kind.REVISE, Kind.PONG):
-            self._tell(self._player, record)
+            self._outlet.tell(record)
 
     def _played(self, record: Record) -> None:
         """The player says so."""
@@ -318,7 +286,7 @@ class Daemon:
             self._tell_all(record)
             if self._thru:
                 for passed in self._thru.endings(self._clock.now_ns()):
-                    self._pass_on(passed)
+                    self._outlet.tell(passed)
         elif record.kind is Kind.CLOCK:
             self._follow(record)
         elif record.kind is Kind.LOST:
@@ -353,19 +321,13 @@ class Daemon:
         if only is not None and record.message[0] & 0x0F != only:
             return
         if self._thru:
-            self._pass_on(self._thru.passed(record))
+            self._outlet.tell(self._thru.passed(record))
         # All of them hear it; an onset counts once.
         self.report.unheard += max(part.heard(record) for part in self._parts)
         if self._recording:
             self._recording.human(record.at_ns, record.message)
         if self._osc:
             self._osc.played(record.message, None)
-
-    def _pass_on(self, record: Record) -> None:
-        """From the human to the output."""
-        if not self._lost:
-            self._possible.leaving(record.message, record.due_ns)
-            self._tell(self._player, record)
 
     def _turn(self, name: str | None, wish: Wish, answer: Answer = lambda _: None) -> None:
         """What this part, or all of them, are to do from now on."""
@@ -393,14 +355,9 @@ class Daemon:
             words += map(nobody_to_answer, in_vain(modes, hears))
         return words
 
-    def _tell(self, child: Child, record: Record) -> None:
-        """Never waits: what leaves so much unread hangs. Its end reaches the inbox."""
-        if not child.send(record):
-            child.process.kill()
-
     def _tell_all(self, record: Record) -> None:
         for part in self._parts:
-            self._tell(part.composer, record)
+            part.composer.tell(record)
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -408,93 +365,57 @@ class Daemon:
         if not self._orders.wait_for_port:
             raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
         self._log(f"port {port} is gone; waiting until it is back")
-        self._lost = True
         now_ns = self._clock.now_ns()
         self._tell_all(Record(Kind.PAUSE, at_ns=now_ns))
-        self._player.close()
-        # What was released after the port went, and before that was seen, has gone nowhere.
-        for part in self._parts:
-            for message in filter(is_release, part.since(now_ns - UNSEEN_NS)):
-                self._possible.leaving(note_on(message[0] & 0x0F, message[1], 1))
-        self._await_port()
-
-    def _await_port(self) -> None:
-        """Start a player that waits for the port, and releases first what the last one left."""
-        greeting = self.greeting
-        orders = {
-            "port": greeting["port"],
-            "existing": not greeting["virtual"],
-            "wait": True,
-            "rehearse": False,
-        }
-        self._player = self._spare_player.take()
-        self._player.begin_later(self._successor_orders() | orders, self._inbox)
+        unseen = (message for part in self._parts for message in part.since(now_ns - UNSEEN_NS))
+        self._outlet.lose(unseen, self._song.last_tick())
 
     def _found(self, greeting: dict[str, Any]) -> None:
         """The port is back: the player has released what sounded, and the music goes on."""
         self._log(f"port {greeting['port']} is back")
-        self._lost = False
-        self.greeting |= greeting
+        self._outlet.found(greeting)
         # The new player counts epochs from 0, and has not been told of the last one.
         for part in self._parts:
-            self._tell(self._player, hush(part.channel, part.epoch))
+            self._outlet.tell(hush(part.channel, part.epoch))
         self._tell_all(Record(Kind.RESUME))
 
-    def _replace(self, dead: Child, part: Part | None) -> None:
-        """Start another process for one that died, and go on from what sounded."""
-        if self._lost and dead is self._player:
-            dead.close()
-            self._await_port()
-            return
-        dead.close()
+    def _replace(self, part: Part) -> None:
+        """Start another composer for one that died, and go on from what sounded."""
+        part.composer.close()
         now_ns = self._clock.now_ns()
-        if part and self._recording:
+        if self._recording:
             self._recording.died(part.name, part.channel, part.epoch + 1, now_ns)
-        deaths = part.deaths if part else self._deaths
-        if deaths.one_too_many(now_ns):
+        if part.deaths.one_too_many(now_ns):
             self._give_up(part)
             return
         self.report.restarts += 1
-        if part:
-            if not self._lost:
-                self._tell(self._player, hush(part.channel, part.epoch + 1))
-            part.succeed(self._spare_composer.take(), self._inbox, self._song.bpm)
-            for told in self._song.so_far():
-                self._tell(part.composer, told)
-            if self._lost:
-                self._tell(part.composer, Record(Kind.PAUSE, at_ns=now_ns))
-        else:
-            self._player = self._spare_player.take()
-            try:
-                self._player.begin(self._successor_orders(), self._inbox)
-            except ComposerError:  # what killed the first keeps the second from getting up
-                self._lose()
+        self._outlet.tell(hush(part.channel, part.epoch + 1))
+        part.succeed(self._spare.take(), self._inbox, self._song.bpm)
+        for told in self._song.so_far():
+            part.composer.tell(told)
+        if self._outlet.lost:
+            part.composer.tell(Record(Kind.PAUSE, at_ns=now_ns))
 
-    def _give_up(self, part: Part | None) -> None:
+    def _give_up(self, part: Part) -> None:
         """The others play on, when there are others."""
-        words = f"{part.name if part else PLAYER} died {MAX_DEATHS + 1} times within a minute"
-        if not part or self._parts == [part]:
-            raise ComposerError(words)
-        self._log(f"{words}; the other parts play on")
+        if self._parts == [part]:
+            raise ComposerError(f"{part.name} {TOO_OFTEN}")
+        self._log(f"{part.name} {TOO_OFTEN}; the other parts play on")
         self._parts = [other for other in self._parts if other is not part]
-        if not self._lost:
-            self._tell(self._player, hush(part.channel, part.epoch + 1))
+        self._outlet.tell(hush(part.channel, part.epoch + 1))
 
-    def _successor_orders(self) -> dict[str, Any]:
-        last = {"sounding": self._possible.sounding, "song": self._song.last_tick()}
-        return self._player_orders() | last
-
-    def _player_orders(self) -> dict[str, Any]:
-        return self._orders.player | {
-            "controllers": [*self._orders.controls],
-            "programs": bool(self._orders.presets),
-        }
+    def _replace_player(self) -> None:
+        if not self._outlet.lost:
+            if self._outlet.deaths.one_too_many(self._clock.now_ns()):
+                raise ComposerError(f"{PLAYER} {TOO_OFTEN}")
+            self.report.restarts += 1
+        try:
+            self._outlet.succeed(self._song.last_tick())
+        except ComposerError:  # what killed the first keeps the second from getting up
+            self._lose()
 
     def _sent(self, record: Record) -> None:
-        self._sounding.leaving(record.message)
-        self._sounding.left(record.message)
-        # The next strike of a key may have left before it is told of: a release is not of that.
-        self._possible.left(record.message, record.due_ns or record.at_ns)
+        self._outlet.sent(record)
         channel = record.message[0] & 0x0F
         sender = next((part for part in self._parts if part.channel == channel), None)
         for part in self._parts:
@@ -512,23 +433,20 @@ class Daemon:
         """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
         end_ns = self._clock.now_ns()
-        self._tell(self._player, Record(Kind.STOP))
+        self._outlet.stop()
         self._drain()
         # Only now: processes that end make the machine busy, and the last releases late.
         if self._link:
             self._link.hang_up()
-        self._spare_composer.hang_up()
+        self._spare.hang_up()
         for part in self._parts:
             part.composer.hang_up()
-        self._player.close()
+        self._outlet.close()
         for part in self._parts:
             part.composer.close()
         if self._link:
             self._link.close()
-        if self._player.process.returncode != 0 and self._possible.sounding:
-            self._release_what_the_player_left()
-        self._spare_player.close()
-        self._spare_composer.close()
+        self._spare.close()
         if self._osc:
             self._osc.close()
         if self._recording:
@@ -542,19 +460,12 @@ class Daemon:
         while (left_ns := end_ns - self._clock.now_ns()) > 0:
             with suppress(Empty):
                 child, record, *_ = self._inbox.get(left_ns / NS_PER_S)
-                if child is self._player and record is None:
+                if child is self._outlet.player and record is None:
                     return
                 if record is not None and record.kind is Kind.SENT:
                     self._sent(record)
                 elif record is not None and record.kind is Kind.UNHEARD:
                     self.report.unheard += record.epoch
-
-    def _release_what_the_player_left(self) -> None:
-        """The player died: another one, on the same port, releases what may still sound."""
-        successor = self._spare_player.take()
-        with suppress(ComposerError):
-            successor.begin(self._successor_orders(), self._inbox)
-        successor.close()
 
     def _save(self, save: Callable[[], None]) -> None:
         """A disk that is full ends the recording, not the music."""
@@ -563,28 +474,3 @@ class Daemon:
         except MidiFileError as error:
             self._log(f"{error}; what was recorded before is kept")
             self._recording = None
-
-
-def _to_be_replayed(orders: PartOrders) -> PartOrders:
-    """The composer tells what it does, and what is left to chance is chosen now."""
-    rng = orders.composer["rng"]
-    chosen = {"rng": secrets.randbits(32) if rng is None else rng, "take": True}
-    return replace(orders, composer=orders.composer | chosen)
-
-
-@contextmanager
-def _signals_into(inbox: Arrivals) -> Iterator[None]:
-    """Ctrl-C and polite kills become an arrival from no child; SIGUSR1 the wish for a new model."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two not on every system
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in signals}
-    for number in signals:
-        signal.signal(number, lambda *_: inbox.stop())
-    if reload := getattr(signal, "SIGUSR1", None):
-        before[reload] = signal.getsignal(reload)
-        signal.signal(reload, lambda *_: inbox.want(None, {"model": None}, lambda _: None))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from realtime.child import Answer, Arrivals, Child
@@ -23,6 +24,12 @@ class PartOrders:
     composer: dict[str, Any]  # see realtime.composer
     name: str = "composer"
     hears: frozenset[str] = frozenset()  # names of other parts
+
+    def replayable(self) -> PartOrders:
+        """The composer tells what it does, and what is left to chance is chosen now."""
+        rng = self.composer["rng"]
+        chosen = {"rng": secrets.randbits(32) if rng is None else rng, "take": True}
+        return replace(self, composer=self.composer | chosen)
 
 
 class Part:

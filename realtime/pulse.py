@@ -18,6 +18,7 @@ GONE_AFTER_NS = 10 * NS_PER_S  # of silence, it is not
 # A model's longest delta is some 10 to 20 seconds; then there is the breath between two pieces.
 STILL_AFTER_NS = 60 * NS_PER_S
 MAX_DEATHS, DEATHS_WITHIN_NS = 3, 60 * NS_PER_S  # more of them are no accident
+TOO_OFTEN = f"died {MAX_DEATHS + 1} times within a minute"
 
 
 class Pulse:

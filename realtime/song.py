@@ -10,6 +10,7 @@ from realtime.tempo import TICKS_PER_BEAT, Tempo
 from realtime.wire import CONTINUE, STOP, TICK, Kind, Record
 
 STEADY = 0.002  # of a tempo; as little may be jitter
+Tick = tuple[int, int, float]  # number in the song, at_ns, interval_ns
 
 
 class Song:
@@ -32,8 +33,8 @@ class Song:
         began = [Record(Kind.CLOCK, CONTINUE)] if self.tempo.rolling else []
         return began + list(self._ticks)
 
-    def last_tick(self) -> tuple[int, int, float] | None:
-        """(number, at_ns, interval_ns), for a player's transport; None while there is no song."""
+    def last_tick(self) -> Tick | None:
+        """For a player's transport; None while there is no song."""
         if not (self.tempo.rolling and self.tempo.line and self._ticks):
             return None
         last = self._ticks[-1]

@@ -26,7 +26,8 @@ from soak import memory_mb  # noqa: E402
 from soak_virtual import ORDERS  # noqa: E402
 
 from realtime.clock import RealClock  # noqa: E402
-from realtime.daemon import Daemon, Orders  # noqa: E402
+from realtime.daemon import Daemon  # noqa: E402
+from realtime.orders import Orders  # noqa: E402
 from realtime.part import PartOrders  # noqa: E402
 
 # Parts that hear each other go on as densely as all of them together, if nobody says how densely.

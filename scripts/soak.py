@@ -33,7 +33,8 @@ from soak_virtual import ORDERS  # noqa: E402
 from soak_virtual import table as virtual_table  # noqa: E402
 
 from realtime.clock import RealClock  # noqa: E402
-from realtime.daemon import Daemon, Orders  # noqa: E402
+from realtime.daemon import Daemon  # noqa: E402
+from realtime.orders import Orders  # noqa: E402
 from realtime.part import PartOrders  # noqa: E402
 from realtime.report import Lateness  # noqa: E402
 
