@@ -15,6 +15,7 @@ The first line down is the orders:
     past            what a composer before this one heard, [[at_ns, message in hex], ...]; or not
     bpm             in which tempo that was, if in a song's; or not
     sync            whether to play only while a song is on, in its tempo
+    voices          how many parts it is one of, with those that it hears; 1 when left out
     together        whether to wait for a RESUME before playing, as others may not be ready; or not
     take            whether to tell what is done, see realtime.course; or not
 
@@ -90,6 +91,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         program=orders["program"],
         epoch=orders.get("epoch", 0),
         paused=orders.get("together", False),
+        voices=orders.get("voices", 1),
     )
 
 

@@ -57,11 +57,13 @@ def ensemble(tables: Sequence[Table], common: Mapping[str, Any]) -> list[PartOrd
             raise SettingsError(f"a part cannot be called '{name}'")
         _check(name, table)
     channels = _channels(dict(zip(names, tables, strict=True)))
+    hears = [_heard(*each, names) for each in zip(names, tables, strict=True)]
     return [
         PartOrders(
             name=name,
-            hears=_heard(name, table.get("hears", False), names),
-            composer=_composer(name, table, common, index) | {"channel": channels[name] - 1},
+            hears=hears[index],
+            composer=_composer(name, table, common, index)
+            | {"channel": channels[name] - 1, "voices": 1 + len(hears[index])},
         )
         for index, (name, table) in enumerate(zip(names, tables, strict=True))
     ]
@@ -95,7 +97,8 @@ def _channels(tables: Mapping[str, Table]) -> dict[str, int]:
     return {name: table.get("channel") or next(free) for name, table in tables.items()}
 
 
-def _heard(name: str, hears: object, names: Sequence[str]) -> frozenset[str]:
+def _heard(name: str, table: Table, names: Sequence[str]) -> frozenset[str]:
+    hears = table.get("hears", False)
     others = [other for other in names if other != name]
     if isinstance(hears, bool):
         return frozenset(others if hears else ())

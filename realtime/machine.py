@@ -5,8 +5,10 @@ It chooses and places one event at a time, and keeps no future: who undoes forge
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +47,7 @@ class Machine:
         stream: what was played so far.
         pacing: between the model's time and ours.
         rng: every choice comes from it.
+        voices: that play what the model says comes next: this one, and those that it hears.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Machine:
         stream: Stream,
         pacing: Pacing,
         rng: np.random.Generator,
+        voices: int = 1,
     ) -> None:
         self._engine = engine
         self._codec = codec
         self._stream = stream
         self._pacing = pacing
         self._rng = rng
+        self._voices = voices
         self._form = Form(rng)
         # What sounds is released: then comes the first part again, another piece, or silence.
         self._ending = False
@@ -101,16 +106,14 @@ class Machine:
         waited_s = 0.0
         if not_before_ns is not None:
             waited_s = self._pacing.seconds(last.at_ns, not_before_ns)
-        token = sample(
-            self._engine,
-            self._codec,
+        token = self._sample(
             settings,
-            self._rng,
+            waited_s,
+            whole=self._voices == 1 or bool(settings.density) or from_ns is not None,
             sounding=struck_ns.keys(),
             struck_now={note for note, at_ns in struck_ns.items() if at_ns == now_ns},
             held=held,
             time_bin=None if from_ns is None else self._stream.token(from_ns, 0, 0).time_bin,
-            waited_s=waited_s,
             ahead=self._stream.last.ahead,
         )
         choice = self._after(token) if from_ns is None else Choice(token, due_ns=from_ns)
@@ -123,6 +126,24 @@ class Machine:
             choice = self._release_at(max(mine[oldest] + LONGEST_NS, now_ns), oldest)
         form.keep(choice.token)
         return choice._replace(free=from_ns is None)
+
+    def _sample(self, settings: Settings, waited_s: float, *, whole: bool, **now: Any) -> Token:
+        """What the model says comes next; unless `whole`, of this voice.
+
+        Of all that comes next, a voice plays its own releases, and one in so many strikes as there
+        are voices; it waits for the rest. If each played all of it, and heard the others do so,
+        they would play more and more.
+        """
+        draw = partial(sample, self._engine, self._codec, settings, self._rng, **now)
+        while not whole:
+            token = draw(waited_s=waited_s, theirs_too=True)
+            theirs = token.note in now["held"]
+            if not theirs and (not token.velocity or self._rng.random() < 1 / self._voices):
+                return token
+            whole = token.time_bin >= self._codec.time_bins - 2  # nobody waits any longer
+            if not whole:
+                waited_s = math.nextafter(self._codec.values_s[token.time_bin], math.inf)
+        return draw(waited_s=waited_s)
 
     def sounding(self, held: Set[int]) -> dict[int, int]:
         """Of each note of its own that sounds, when it was struck."""

@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from realtime.child import Answer, Arrivals, Child
@@ -115,7 +116,8 @@ class Part:
         if "surprise" in wish:
             actions["surprise"] = True
         if "model" in wish:  # None: the same file, which may have changed
-            actions["model"] = self.model if wish["model"] is None else str(wish["model"])
+            model = self.model if wish["model"] is None else str(wish["model"])
+            actions["model"] = str(Path(model).absolute())  # a take is played anywhere
             self.answer = answer
         knobs = {name: value for name, value in wish.items() if name not in ACTIONS}
         self.settings, words = changed(self.settings, knobs)

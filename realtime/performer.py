@@ -45,6 +45,7 @@ class Performer:
         horizon_ns: how far ahead of now to write.
         epoch: of the first records; above all that the player has seen.
         paused: from the start, until `resume`.
+        voices: itself, and those whose notes it hears and that hear, like it, what comes next.
     """
 
     def __init__(
@@ -60,11 +61,12 @@ class Performer:
         horizon_ns: int = HORIZON_NS,
         epoch: int = 0,
         paused: bool = False,
+        voices: int = 1,
     ) -> None:
         self._codec = codec
         self.pacing = Pacing()  # its beats may change at any time
         self._stream = Stream(engine, codec, self.pacing, start_ns)
-        self._machine = Machine(engine, codec, self._stream, self.pacing, rng)
+        self._machine = Machine(engine, codec, self._stream, self.pacing, rng, voices)
         self._human = Human(codec)
         self._rng = rng
         self._channel = channel

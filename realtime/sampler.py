@@ -36,6 +36,7 @@ def sample(
     sounding: Set[int] = frozenset(),
     struck_now: Set[int] = frozenset(),
     held: Set[int] = frozenset(),
+    theirs_too: bool = False,
     time_bin: int | None = None,
     waited_s: float = 0.0,
     ahead: float = 0.0,
@@ -54,6 +55,7 @@ def sample(
         struck_now: notes struck at the instant of the stream's last event. They are left alone
             at that instant, for a release would come before its onset.
         held: notes that the human holds. They are left alone.
+        theirs_too: but their release may come, for the human to play.
         time_bin: when, if that is not for the model to say; beyond the stream's last event.
         waited_s: how long nothing has come since the stream's last event; nor does it now.
         ahead: how many notes were struck beyond the density that the settings ask for.
@@ -68,9 +70,9 @@ def sample(
     if len(sounding) >= settings.polyphony and len(sounding - held) >= settings.polyphony:
         strikes = Strikes(never=frozenset(every))
     never = strikes.never - sounding
-    left_alone = held
+    left_alone = frozenset() if theirs_too else held
     if time_bin is None:
-        at_once = held | struck_now if codec.values_s[0] == 0 else held
+        at_once = left_alone | struck_now if codec.values_s[0] == 0 else left_alone
         must_wait = len(at_once | never) >= codec.notes
         times = _costs(engine.time_logits(), settings.temperature * settings.temperature_time)
         if settings.density:

@@ -30,7 +30,7 @@ from realtime.daemon import Daemon  # noqa: E402
 from realtime.orders import Orders  # noqa: E402
 from realtime.part import PartOrders  # noqa: E402
 
-# Parts that hear each other go on as densely as all of them together, if nobody says how densely.
+# Else parts that hear each other would share what one plays alone, and nothing could be compared.
 SETTINGS = {"density": 3}
 WARM_UP_S = 1.0
 

@@ -41,12 +41,14 @@ def test_a_table_says_what_is_its_own_and_the_rest_is_as_for_all() -> None:
     assert (bass.name, bass.hears) == ("bass", {"lead"})
     assert bass.composer == COMMON | {
         "channel": 1,
+        "voices": 2,
         "program": 33,
         "settings": asdict(Settings(temperature=0.9, register_high=48)),
     }
     assert (lead.name, lead.hears) == ("lead", frozenset())
     assert lead.composer == COMMON | {
         "model": "lead.safetensors",
+        "voices": 1,
         "rng": 3,
         "settings": asdict(Settings(temperature=1.2)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 from realtime.child import Arrivals
@@ -138,3 +139,13 @@ def test_it_listens_from_its_silence_to_its_next_note_whatever_else_it_says() ->
         piano.wrote(Record(kind, note_on(0, 60, 80)))
         listening.append(piano.listening)
     assert listening == [False, True, True, False]
+
+
+def test_another_model_is_named_so_that_it_is_found_from_any_folder() -> None:
+    composer = FakeComposer()
+    piano = part(composer)
+    piano.order(together=False)
+    piano.turn({"model": "mine.safetensors"})
+    pieces = Pieces()
+    joined = [order for record in composer.taken if (order := pieces.join(record))]
+    assert joined == [{"model": str(Path.cwd() / "mine.safetensors")}]
