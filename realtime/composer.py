@@ -49,7 +49,7 @@ import numpy as np
 from core import checkpoint, midi_file
 from core.errors import ComposerError
 from core.events import Event
-from realtime import wire
+from realtime import priority, wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.course import Course
 from realtime.pacing import MODEL_BPM
@@ -116,6 +116,7 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    priority.take_long_turns()  # the daemon's short ones came with us
     with suppress(EOFError, BrokenPipeError):
         _compose()
 

@@ -15,7 +15,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ComposerError, MidiFileError, PortError, SettingsError
-from realtime import systemd
+from realtime import priority, systemd
 from realtime.allowance import Allowance
 from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child, Spare
 from realtime.clock import NS_PER_S, RealClock
@@ -83,6 +83,8 @@ class Daemon:
             ComposerError: a port, the model or the seed file is not to be had, or the recording
                 cannot be written. Nothing runs then.
         """
+        # What a human plays passes through here, while the composer computes.
+        priority.take_short_turns()
         # All get up at once. A lone composer begins to play when it has its orders; several wait
         # until the last one is ready.
         self._outlet = Outlet(self._orders.player_orders, Child("realtime.player"), self._inbox)

@@ -26,7 +26,7 @@ def ask() -> dict[str, bool]:
     if sys.platform == "linux":
         realtime = _fifo()
         if not realtime:
-            _take_short_turns()
+            take_short_turns()
         return {"realtime": realtime, "fine_timer": _libc_says_yes("prctl", _PR_SET_TIMERSLACK, 1)}
     if sys.platform == "darwin":
         return {"realtime": _time_constraint(), "fine_timer": True}
@@ -60,18 +60,30 @@ def _fifo() -> bool:
     return True
 
 
-def _take_short_turns() -> None:
+def take_short_turns() -> None:
     """Without real-time priority: let others wait less for us, and be let in sooner in return.
 
     Since 6.12 Linux runs first whose turn would end first, and lets anybody ask for shorter turns
     (https://docs.kernel.org/scheduler/sched-eevdf.html). Before that it says yes and does nothing.
+    Threads and processes started later inherit it.
     """
-    if sys.platform == "linux" and (number := _SCHED_SETATTR.get(platform.machine())):
+    _take_turns(_SHORTEST_SLICE_NS)
+
+
+def take_long_turns() -> None:
+    """As long as Linux thinks fit: for who computes, and lets in who only passes things on."""
+    _take_turns(0)
+
+
+def _take_turns(slice_ns: int) -> None:
+    if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return  # whoever started us knows better
+    if number := _SCHED_SETATTR.get(platform.machine()):
         nice = os.getpriority(os.PRIO_PROCESS, 0)  # stays as it is
         # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period
         form = "=IIQiIQQQ"
         size = struct.calcsize(form)
-        fields = struct.pack(form, size, os.SCHED_OTHER, 0, nice, 0, _SHORTEST_SLICE_NS, 0, 0)
+        fields = struct.pack(form, size, os.SCHED_OTHER, 0, nice, 0, slice_ns, 0, 0)
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).syscall(ctypes.c_long(number), 0, fields, 0)
 

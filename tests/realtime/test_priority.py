@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.realtime.composerd import Start
 
 # In a process of its own, to which real-time priority is refused, whoever runs the tests.
 ASK = """
@@ -22,12 +25,29 @@ print(Path("/proc/self/sched").read_text())
 """
 
 
+def turn_ns(sched: str) -> int:
+    """Of a process, as Linux tells it; the test is skipped where Linux does not."""
+    turns = [line.split()[-1] for line in sched.splitlines() if line.startswith("se.slice")]
+    if not turns:
+        pytest.skip("this kernel does not tell how long turns are")
+    return int(turns[0])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 def test_without_real_time_priority_it_takes_short_turns_and_stays_as_nice_as_it_was() -> None:
-    sched = Path("/proc/self/sched")
-    if not sched.exists() or "se.slice" not in sched.read_text():
-        pytest.skip("this kernel does not tell how long turns are")
     told = subprocess.check_output([sys.executable, "-c", ASK], text=True)
     assert told.startswith("False 3\n")
-    turn_ns = next(line.split()[-1] for line in told.splitlines() if line.startswith("se.slice"))
-    assert int(turn_ns) == 100_000
+    assert turn_ns(told) == 100_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_who_passes_things_on_takes_short_turns_and_who_computes_long_ones(
+    composerd: Start,
+) -> None:
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        pytest.skip("these processes were given a scheduling policy from outside")
+    daemon = composerd("--port", "none")
+    daemon.says("rehearsing")
+    [composer, *_] = daemon.children()["composer"]
+    assert turn_ns(Path(f"/proc/{daemon.pid}/sched").read_text()) == 100_000
+    assert turn_ns(Path(f"/proc/{composer}/sched").read_text()) > 100_000
