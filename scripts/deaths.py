@@ -38,6 +38,7 @@ DURATION_S = 4.0
 STOP_S = 2.0
 FULL_S = 4.0  # longer than the next player waits
 RING_MESSAGES = 4000  # rtmidi's has 16 KiB
+OF_THE_DAEMON = ("child", "outlet", "part", "pulse", "report", "daemon")  # rooms: it ends
 NOTHING = control_change(15, 3, 0)  # an undefined controller
 
 
@@ -138,7 +139,7 @@ DEATHS = {
     **{
         f"an exception in {room}": Death(
             lambda stage: stage.fuse.touch(),
-            After.ENDS if room in ("child", "part", "pulse", "report", "daemon") else After.GOES_ON,
+            After.ENDS if room in OF_THE_DAEMON else After.GOES_ON,
             room=room,
         )
         for room in (*ROOMS, *PROGRAMS)
@@ -194,10 +195,10 @@ def main() -> None:
     if options.json:
         figures = {name: [each._asdict() for each in done] for name, done in trials.items()}
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    print("| death | trials | left sounding | last release, ms (max) | goes on after, ms (max) |")
+    print("| death | trials | left a note | last release, ms (max) | goes on after, ms (max) |")
     print("|---|---|---|---|---|")
     for name, done in trials.items():
-        left = sum(each.left for each in done)
+        left = sum(bool(each.left) for each in done)
         release = spread([each.release_ms for each in done])
         resumed = spread([each.resumed_ms for each in done])
         print(f"| {name} | {len(done)} | {left} | {release} | {resumed} |")

@@ -25,6 +25,7 @@ ROOMS = {
     "stream": ("realtime.stream", "Stream", "hear"),
     "pacing": ("realtime.pacing", "Pacing", "later_ns"),
     "child": ("realtime.child", "Child", "send"),
+    "outlet": ("realtime.outlet", "Outlet", "sent"),
     "part": ("realtime.part", "Part", "sounded"),
     "pulse": ("realtime.pulse", "Pulse", "heard"),
     "report": ("realtime.report", "Report", "sent"),
