@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_parts.py"
 
 def test_two_parts_alone_and_hearing_each_other(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
-    command = [sys.executable, SCRIPT, "--parts", "2", "--seconds", "1", "--json", out]
+    command = [sys.executable, SCRIPT, "--parts", "2", "--seconds", "3", "--json", out]
     table = subprocess.check_output(command, text=True)
     runs = json.loads(out.read_text())
     assert [(run["parts"], run["hearing_each_other"]) for run in runs] == [(2, False), (2, True)]
