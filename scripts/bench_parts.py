@@ -22,7 +22,7 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "scripts")]
 
-from soak import memory_mb  # noqa: E402
+from bench_start import pss_mb  # noqa: E402
 from soak_virtual import ORDERS  # noqa: E402
 
 from realtime.clock import RealClock  # noqa: E402
@@ -52,7 +52,7 @@ class Watch(threading.Thread):
         before, events = self._used()
         self._over.wait(self._seconds)
         after, self.played = self._used()
-        self.memory_mb = sum(map(memory_mb, self._daemon.status()["pids"].values()))
+        self.memory_mb = sum(map(pss_mb, self._daemon.status()["pids"].values()))
         self.played -= events
         self.used_s = {name: after[name] - before[name] for name in before}
 
