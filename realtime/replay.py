@@ -30,10 +30,20 @@ def replay(take: Path, out: Path) -> None:
         out: replaced when it exists.
 
     Raises:
-        ComposerError: it is no take, a file that it came of is not as it was, or `out` cannot be
-            written.
+        ComposerError: it is no take or a damaged one, a file that it came of is not as it was, or
+            `out` cannot be written.
     """
     lines = _read(take)
+    try:
+        _replay(take, lines, out)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        # A stranger's lines may say anything.
+        raise MidiFileError(
+            f"cannot read {take}: it is damaged; take another copy of it"
+        ) from error
+
+
+def _replay(take: Path, lines: list[Line], out: Path) -> None:
     for line in lines:
         for path, then in line.get("files", {}).items():
             _as_it_was(take, Path(path), then)

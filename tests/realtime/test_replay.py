@@ -388,6 +388,26 @@ def test_what_is_no_take_is_told(tmp_path: Path, content: str) -> None:
     assert not (tmp_path / "again.mid").exists()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[1]",
+        '{"part": "composer", "files": 3}',
+        '{"part": "composer", "files": {"x": 5}, "orders": {}}',
+        '{"part": "composer", "orders": {}, "start_ns": 0}',
+        '{"human": "no hexadecimal", "at_ns": 0}',
+        '{"human": "903c40"}',
+        '{"tempo_us": "fast", "at_ns": 0}',
+    ],
+)
+def test_a_take_that_is_damaged_is_told(tmp_path: Path, line: str) -> None:
+    take = tmp_path / "some.take"
+    begin = '{"take": 1, "tracks": ["human", "composer"], "max_note_ns": 30000000000}'
+    take.write_text(f"{begin}\n{line}\n")
+    with pytest.raises(ComposerError, match=r"some\.take"):
+        replay(take, tmp_path / "again.mid")
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(MidiFileError, match=r"cannot read .*no\.take: No such file"):
         replay(tmp_path / "no.take", tmp_path / "again.mid")
