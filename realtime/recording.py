@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from core.errors import MidiFileError
 from core.ticks import PPQN, TEMPO_US
@@ -56,6 +56,8 @@ class Recording:
         path: replaced when it exists.
         names: of those who play.
 
+    As a context it is closed in the end; left by an exception, as it was saved last.
+
     Raises:
         MidiFileError: the file cannot be written.
     """
@@ -73,6 +75,15 @@ class Recording:
             self._lay_out(ROOM)
         except OSError as error:
             raise self._cannot_write(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            self._file.close()
+        else:
+            self.close()
 
     def add(self, name: str, at_ns: int, message: bytes) -> None:
         """One MIDI channel message; the first one of all is at the start of the file.

@@ -56,19 +56,19 @@ def _replay(take: Path, lines: list[Line], out: Path) -> None:
     for name, count in end.get("records", {}).items():
         by_part[name].append({"ended": count})
     written = {name: list(_records(by_part[name])) for name in parts}
-    recording = Recording(out, lines[0]["tracks"])
-    score = Score(recording, parts, lines[0]["max_note_ns"])
-    for name, records in written.items():
-        for record in records:
-            score.wrote(name, record)
-    for line in lines:
-        if "human" in line:
-            score.human(line["at_ns"], bytes.fromhex(line["human"]))
-        elif "tempo_us" in line:
-            score.tempo(line["at_ns"], line["tempo_us"])
     moments = (line.get("at_ns") or line.get("plan") or line.get("now") or 0 for line in lines)
-    score.end(end["end_ns"] if end else max(moments))
-    recording.close()
+    end_ns = end["end_ns"] if end else max(moments)
+    with Recording(out, lines[0]["tracks"]) as recording:
+        score = Score(recording, parts, lines[0]["max_note_ns"])
+        for name, records in written.items():
+            for record in records:
+                score.wrote(name, record)
+        for line in lines:
+            if "human" in line:
+                score.human(line["at_ns"], bytes.fromhex(line["human"]))
+            elif "tempo_us" in line:
+                score.tempo(line["at_ns"], line["tempo_us"])
+        score.end(end_ns)
 
 
 def _as_it_was(take: Path, path: Path, then: str) -> None:

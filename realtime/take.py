@@ -60,6 +60,7 @@ class Take:
         try:
             self._file = self._path.open("wb", buffering=0)
         except OSError as error:
+            self._recording.close()
             raise self._cannot_write(error) from error
         self._note(take=1, tracks=tracks, max_note_ns=max_note_ns)
 
