@@ -34,7 +34,7 @@ from realtime.hearing import Hearing
 from realtime.ledger import Ledger
 from realtime.metronome import Metronome
 from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
-from realtime.scheduler import MAX_NOTE_NS, Scheduler
+from realtime.scheduler import AGAIN_NS, MAX_NOTE_NS, Scheduler
 from realtime.transport import Transport
 from realtime.wire import CONTINUE, START, STOP, TICK, Inbox, Kind, Outbox, Record
 
@@ -184,16 +184,13 @@ def _perform(
         outbox.write(Record(Kind.LOST, at_ns=clock.now_ns()))
     finally:
         watch.report_unheard()
-        last = ledger.endings()
         scheduler.end()
         if metronome:
             with suppress(PortError):
                 output.send(STOP)
         _settle()
-        # A client that a busy machine delays loses a whole period of JACK: so all of it once more.
         with suppress(PortError):
-            for message in last:
-                output.send(message)
+            scheduler.say_again(clock.now_ns() + AGAIN_NS)
         _settle()
         output.close()
         for input_ in inputs:

@@ -2,6 +2,10 @@
 
 At one instant: releases, then everything but notes, then onsets; otherwise first in, first out.
 A note that is struck and released at one instant is the one exception: its release follows it.
+
+A sound server loses what it is sent in the turn that a program misses, when the machine is busy. A
+release that is out of turn itself, since the music breaks off or was held up, is just of such a
+time: it is said again a little later.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
 
 from core.errors import PortError
@@ -18,6 +23,7 @@ from realtime.ledger import Ledger
 from realtime.wire import Kind, Record, is_note, is_onset, is_release, note_off
 
 LATE_NS = 100 * NS_PER_MS  # an onset later than this is worse than none
+AGAIN_NS = 60 * NS_PER_MS  # over two periods of a sound server, of 1,024 frames at 48 kHz
 MAX_NOTE_NS = 30 * NS_PER_S  # no note sounds longer, whatever its composer does
 
 
@@ -54,16 +60,16 @@ class Scheduler:
         self._numbers = itertools.count()
         self._epochs = [0] * 16  # by channel
         self._untold: list[Record] = []
+        self._again: deque[tuple[int, bytes]] = deque()  # what is said again, and when
 
     @property
     def next_due_ns(self) -> int | None:
-        """When something leaves next, from the queue or because it has sounded for too long."""
+        """When something leaves next: as it is its turn, sounds for too long, or is said again."""
         due_ns = self._queue[0][0] if self._queue else None
+        again_ns = self._again[0][0] if self._again else None
         oldest_ns = self._ledger.oldest_ns
-        if oldest_ns is None:
-            return due_ns
-        end_ns = oldest_ns + self._max_note_ns
-        return end_ns if due_ns is None else min(due_ns, end_ns)
+        end_ns = None if oldest_ns is None else oldest_ns + self._max_note_ns
+        return min((ns for ns in (due_ns, again_ns, end_ns) if ns is not None), default=None)
 
     def push(self, record: Record) -> None:
         """Queue a PLAY record, unless it belongs to an epoch that is over."""
@@ -72,6 +78,7 @@ class Scheduler:
 
     def run_due(self) -> None:
         """Send all that is due now."""
+        self.say_again(self._clock.now_ns())
         self._end_overlong()
         while self._queue and self._queue[0][0] <= self._clock.now_ns():
             due_ns = self._queue[0][0]
@@ -125,17 +132,32 @@ class Scheduler:
     def _release(self, messages: list[bytes]) -> None:
         try:
             for message in messages:
+                self._say_later(message)
                 self._leave(message, self._clock.now_ns())
         finally:
             self._tell()
 
     def end(self) -> None:
-        """Release all that sounds, lift the pedals, and forget the rest; even if the port fails."""
+        """Release all that sounds, lift the pedals, and forget the rest; even if the port fails.
+
+        All of it can be said again.
+        """
         self._queue.clear()
         for message in self._ledger.endings():
+            self._say_later(message)
             with contextlib.suppress(PortError):
                 self._leave(message, self._clock.now_ns())
         self._tell()
+
+    def say_again(self, until_ns: int) -> None:
+        """Send once more what has to be until then, but no release of a note struck since."""
+        while self._again and self._again[0][0] <= until_ns:
+            message = self._again.popleft()[1]
+            if not (is_release(message) and self._ledger.sounds(message)):
+                self._send(message)
+
+    def _say_later(self, message: bytes) -> None:
+        self._again.append((self._clock.now_ns() + AGAIN_NS, message))
 
     def _end_overlong(self) -> None:
         now_ns, oldest_ns = self._clock.now_ns(), self._ledger.oldest_ns
@@ -195,5 +217,7 @@ class Scheduler:
         self._send(message)
         self._ledger.left(message)
         at_ns = self._clock.now_ns()
+        if is_release(message) and at_ns > due_ns + LATE_NS:
+            self._say_later(message)
         epoch = self._epochs[message[0] & 0x0F]
         self._untold.append(Record(Kind.SENT, message, due_ns, at_ns, epoch))
