@@ -22,7 +22,7 @@ from realtime.clock import NS_PER_S, RealClock
 from realtime.control import Wish, of_controller, of_preset
 from realtime.modes import in_vain, nobody_to_answer
 from realtime.orders import Orders
-from realtime.outlet import UNSEEN_NS, Outlet
+from realtime.outlet import Outlet
 from realtime.part import Part
 from realtime.pulse import TOO_OFTEN, Pulse
 from realtime.report import Report, write_stats
@@ -367,10 +367,8 @@ class Daemon:
         if not self._orders.wait_for_port:
             raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
         self._log(f"port {port} is gone; waiting until it is back")
-        now_ns = self._clock.now_ns()
-        self._tell_all(Record(Kind.PAUSE, at_ns=now_ns))
-        unseen = (message for part in self._parts for message in part.since(now_ns - UNSEEN_NS))
-        self._outlet.lose(unseen, self._song.last_tick())
+        self._tell_all(Record(Kind.PAUSE, at_ns=self._clock.now_ns()))
+        self._outlet.lose(self._song.last_tick())
 
     def _found(self, greeting: dict[str, Any]) -> None:
         """The port is back: the player has released what sounded, and the music goes on."""

@@ -5,7 +5,7 @@ It keeps a copy of the player's ledger: what may sound is known even when the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,9 @@ from realtime.pulse import Deaths
 from realtime.song import Tick
 from realtime.wire import Kind, Record, is_release, note_on
 
-UNSEEN_NS = 3 * NS_PER_S  # a port may be gone for so long until the player sees it
+# A port may be gone for so long until the player sees it; and what it has sent right before it dies
+# or hangs may never have left its process.
+UNSEEN_NS = 3 * NS_PER_S
 
 
 class Outlet:
@@ -35,6 +37,7 @@ class Outlet:
         self._spare = Spare("realtime.player")
         self._sounding = Ledger()  # as the player tells
         self._possible = Ledger()  # with what it was told to play and has not told of yet
+        self._released: deque[tuple[int, bytes]] = deque()  # when, in the last UNSEEN_NS
         self.player = player
         self.greeting: dict[str, Any] = {}  # the player's: what was opened
         self.lost = False  # the output port: the player waits for it
@@ -66,23 +69,23 @@ class Outlet:
         self._sounding.left(record.message)
         # The next strike of a key may have left before it is told of: a release is not of that.
         self._possible.left(record.message, record.due_ns or record.at_ns)
+        if is_release(record.message):
+            self._released.append((record.at_ns, record.message))
+        while self._released and self._released[0][0] < record.at_ns - UNSEEN_NS:
+            self._released.popleft()
 
     def pitches(self, channel: int) -> list[int]:
         """That sound there."""
         return [pitch for on, pitch in self._sounding.sounding if on == channel]
 
-    def lose(self, unseen: Iterable[bytes], tick: Tick | None) -> None:
+    def lose(self, tick: Tick | None) -> None:
         """The port is gone, or the player cannot get up: another one waits until it is back.
 
         Args:
-            unseen: what was sent in the last UNSEEN_NS.
             tick: where the song is.
         """
         self.lost = True
         self.player.close()
-        # What was released after the port went, and before that was seen, has gone nowhere.
-        for message in filter(is_release, unseen):
-            self._possible.leaving(note_on(message[0] & 0x0F, message[1], 1))
         self._await_port(tick)
 
     def found(self, greeting: dict[str, Any]) -> None:
@@ -129,4 +132,6 @@ class Outlet:
         self.player.begin_later(self._heritage(tick) | orders, self._inbox)
 
     def _heritage(self, tick: Tick | None) -> dict[str, Any]:
+        for _, message in self._released:  # which may have gone nowhere
+            self._possible.leaving(note_on(message[0] & 0x0F, message[1], 1))
         return self._orders | {"sounding": self._possible.sounding, "song": tick}

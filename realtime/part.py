@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -196,7 +195,3 @@ class Part:
             "onsets": self.onsets,
             "settings": turned,
         }
-
-    def since(self, at_ns: int) -> Iterator[bytes]:
-        """What sounded then or later."""
-        return (message for sounded_ns, message in self._past if sounded_ns >= at_ns)

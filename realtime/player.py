@@ -39,6 +39,7 @@ from realtime.transport import Transport
 from realtime.wire import CONTINUE, START, STOP, TICK, Inbox, Kind, Outbox, Record
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
+KNOCK_EVERY_NS = 250 * NS_PER_MS  # whether they are back
 GLANCE_EVERY_NS = 200 * NS_PER_MS  # the same, where that is quickly done
 QUIET_NS = 5 * NS_PER_MS  # to look takes less
 # With real-time priority, how long before a message is due to be awake: longer than the way out of
@@ -124,7 +125,7 @@ def _open_ports(
         except PortError:
             if not orders.get("wait"):
                 raise
-        if clock.wait_until(clock.now_ns() + LOOK_EVERY_NS) and inbox.read():
+        if clock.wait_until(clock.now_ns() + KNOCK_EVERY_NS) and inbox.read():
             raise EOFError("told to stop")
 
 
