@@ -78,6 +78,10 @@ def main() -> None:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
         settled_ns = RealClock().now_ns() + SETTLE_NS
+        # At once, though it may be lost so soon after opening; _perform says it for sure.
+        with suppress(PortError):
+            for channel, pitch in orders.get("sounding", ()):
+                output.send(wire.note_off(channel, pitch))
         output.watch()
         RealClock().wait_until(settled_ns)
         granted["memory_locked"] = priority.lock_memory()

@@ -149,7 +149,9 @@ def test_what_a_former_player_left_sounding_is_released_first(
     assert player.sent(3) == [note_off(0, 60), note_off(9, 35), note_on(0, 64, 80)]
     player.send(Record(Kind.STOP))
     player.process.wait()
-    assert listener.heard()[:3] == [note_off(0, 60), note_off(9, 35), note_on(0, 64, 80)]
+    heard = listener.heard()
+    before = heard[: heard.index(note_on(0, 64, 80))]
+    assert {*before} == {note_off(0, 60), note_off(9, 35)}
 
 
 # However it ends, a foreign program hears the release of each note.
