@@ -56,9 +56,9 @@ class Jack:
         raise OSError("no JACK server is to be had: is jackd installed, are there too many?")
 
     def start(self) -> None:
-        command = ["jackd", "--no-realtime", "-n", self.name]
+        # As on a stage; where that is refused, it and all its clients lose what they are late for.
+        command = ["jackd", "--realtime", "-n", self.name]
         self._server = subprocess.Popen(
-            # 21 ms a period: a client that a busy machine delays for longer loses what it sent.
             [*command, *("-d", "dummy", "-r", "48000", "-p", "1024")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
