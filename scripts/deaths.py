@@ -28,8 +28,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import psutil  # noqa: E402
-from deaths_stage import SERVERS, Jack, Listener  # noqa: E402
-from deaths_trial import After, Death, NotSetUpError, Stage, Trial, trial  # noqa: E402
+from deaths_stage import SERVERS, Jack, Listener, NotSetUpError  # noqa: E402
+from deaths_trial import After, Death, Stage, Trial, trial  # noqa: E402
 from planted.sitecustomize import PROGRAMS, ROOMS  # noqa: E402
 
 from realtime.wire import Kind, Record, control_change, pack  # noqa: E402
@@ -84,13 +84,13 @@ def full_ring(stage: Stage) -> None:
 
 def listener_blinks(stage: Stage) -> None:
     """Away for so short a time that nobody may have looked meanwhile."""
-    stage.listener.kill()
+    stage.listener.leave()
     time.sleep(0.3)
     stage.listener = Listener(stage.jack)
 
 
 def listener_goes(stage: Stage) -> None:
-    stage.listener.kill()
+    stage.listener.leave()
     stage.daemon.says("is gone")
     stage.listener = Listener(stage.jack)
 
@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def tried(jack: Jack, death: Death, number: int, patience_s: float) -> Trial:
-    """A machine too busy to begin says nothing of deaths: it is tried again."""
+    """What could not begin says nothing of deaths: it is tried again, with another server."""
     for _ in range(2):
         with suppress(NotSetUpError):
             return trial(jack, death, number, patience_s)

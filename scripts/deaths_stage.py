@@ -24,6 +24,10 @@ class TooLateError(Exception):
     """What a trial waited for did not come."""
 
 
+class NotSetUpError(Exception):
+    """No trial took place: nothing played before any death, or JACK was not well."""
+
+
 def wait_until(is_so: Callable[[], bool], within_s: float, what: str) -> None:
     end_s = time.monotonic() + within_s
     while not is_so():
@@ -90,6 +94,7 @@ class Listener:
 
     def __init__(self, jack: Jack) -> None:
         self.heard: list[tuple[float, bytes]] = []  # s of the monotonic clock, message
+        self._jack = jack
         self._process = subprocess.Popen(
             ["jack_midi_dump", "listener"],
             stdout=subprocess.PIPE,
@@ -132,6 +137,14 @@ class Listener:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def leave(self) -> None:
+        """Killed, and another one may come. Raises NotSetUpError when JACK goes on listing it."""
+        self.kill()
+        try:
+            wait_until(lambda: "listener:input" not in self._jack.ports(), 5, "its end")
+        except TooLateError as error:
+            raise NotSetUpError from error
 
 
 def is_onset(message: bytes) -> bool:

@@ -17,6 +17,7 @@ from deaths_stage import (
     Composerd,
     Jack,
     Listener,
+    NotSetUpError,
     TooLateError,
     composerd,
     wait_until,
@@ -32,10 +33,6 @@ class After(enum.Enum):
     GOES_ON = 1.0  # a process is replaced, unless the daemon has ended
     HANGS = 8.0  # the same, but somebody has to notice first
     HOLDS = 0.0  # all lives: notes may sound for as long as they do; stopped later
-
-
-class NotSetUpError(Exception):
-    """It did not play, before any death."""
 
 
 class Trial(NamedTuple):
@@ -63,7 +60,7 @@ def trial(jack: Jack, death: Death, number: int, patience_s: float) -> Trial:
     """Play, die, listen.
 
     Raises:
-        NotSetUpError: it did not even play.
+        NotSetUpError: no trial took place.
         TooLateError: what had to follow did not.
     """
     dice = random.Random(number)
