@@ -90,7 +90,11 @@ class Jack:
 
 
 class Listener:
-    """A foreign program that hears MIDI; each message is stamped when it arrives here."""
+    """A foreign program that hears MIDI; each message is stamped when it arrives here.
+
+    Raises:
+        NotSetUpError: JACK gives it no port.
+    """
 
     def __init__(self, jack: Jack) -> None:
         self.heard: list[tuple[float, bytes]] = []  # s of the monotonic clock, message
@@ -102,7 +106,7 @@ class Listener:
             text=True,
             env=jack.environment,
         )
-        wait_until(lambda: "listener:input" in jack.ports(), 20, "the listener's port")
+        self._wait_until(listed=True)
         threading.Thread(target=self._hear, daemon=True).start()
 
     def _hear(self) -> None:
@@ -141,8 +145,11 @@ class Listener:
     def leave(self) -> None:
         """Killed, and another one may come. Raises NotSetUpError when JACK goes on listing it."""
         self.kill()
+        self._wait_until(listed=False)
+
+    def _wait_until(self, *, listed: bool) -> None:
         try:
-            wait_until(lambda: "listener:input" not in self._jack.ports(), 5, "its end")
+            wait_until(lambda: ("listener:input" in self._jack.ports()) is listed, 10, "JACK")
         except TooLateError as error:
             raise NotSetUpError from error
 
