@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ComposerError, MidiFileError, PortError, SettingsError
+from core.errors import ComposerError, PortError, SettingsError
 from realtime import priority, systemd
 from realtime.allowance import Allowance
 from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child, Spare
@@ -29,7 +27,7 @@ from realtime.report import Report, write_stats
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.signals import signals_into
 from realtime.song import Song
-from realtime.take import Take
+from realtime.tape import Tape
 from realtime.thru import Thru
 from realtime.wire import Kind, Record, hush
 
@@ -71,7 +69,6 @@ class Daemon:
         self._spare = Spare("realtime.composer")
         taken = {part.composer["channel"] for part in orders.parts}
         self._thru = Thru(taken) if orders.thru else None
-        self._recording: Take | None = None
         self._osc: Osc | None = None
         self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
         self.report = Report(start_ns)
@@ -103,8 +100,13 @@ class Daemon:
             if self._orders.link:
                 self._link = Child("realtime.link")
                 self._link.begin({}, self._inbox)
-            if self._orders.record:
-                self._record(self._orders.record)
+            self._tape = Tape(
+                self._orders.record,
+                self._parts,
+                human=bool(self.greeting["input"]),
+                max_note_s=self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S),
+                log=self._log,
+            )
             if self._orders.osc or self._orders.osc_to:
                 self._listen_to_osc()
             self._began_ns = self._clock.now_ns()
@@ -122,17 +124,6 @@ class Daemon:
     def greeting(self) -> dict[str, Any]:
         """The player's: what was opened, and what the system granted."""
         return self._outlet.greeting
-
-    def _record(self, path: Path) -> None:
-        max_note_s = self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S)
-        self._recording = Take(
-            path,
-            [part.name for part in self._parts],
-            human=bool(self.greeting["input"]),
-            max_note_ns=round(max_note_s * NS_PER_S),
-        )
-        for part in self._parts:
-            self._recording.began(part.name, part.ordered, part.greeting)
 
     def _listen_to_osc(self) -> None:
         # Not at the top: most do without.
@@ -175,8 +166,7 @@ class Daemon:
                         if now_ns >= beat_ns:
                             beat_ns = now_ns + BEAT_EVERY_NS
                             self._beat(now_ns, line)
-                        if self._recording:
-                            self._save(partial(self._recording.save, now_ns))
+                        self._tape.save(now_ns)
             finally:
                 self._stop()
 
@@ -240,8 +230,7 @@ class Daemon:
         if greeting is not None:
             if part:
                 part.ready = True
-                if self._recording:
-                    self._recording.began(part.name, part.ordered, greeting)
+                self._tape.began(part, greeting)
             else:
                 self._found(greeting)
             self._pulse.began(name, self._clock.now_ns())
@@ -261,10 +250,7 @@ class Daemon:
     def _composed(self, part: Part, record: Record) -> None:
         """A composer says so."""
         part.wrote(record)
-        if self._recording:
-            self._recording.wrote(part.name, record)
-            if record.kind is Kind.TOOK and (call := part.did(record)):
-                self._recording.did(part.name, call)
+        self._tape.composed(part, record)
         if record.kind is Kind.WORD:
             if (word := part.said(record)) is not None:
                 word = word if len(self._parts) == 1 else f"{part.name}: {word}"
@@ -307,8 +293,7 @@ class Daemon:
         """A clock, or a Link session, says where the song is."""
         self._song.heard(record)
         self._tell_all(record)
-        if self._recording and (tempo := self._song.to_write_down()):
-            self._recording.tempo(*tempo)
+        self._tape.followed(self._song)
 
     def _heard(self, record: Record) -> None:
         """The human plays, or turns a knob."""
@@ -326,8 +311,7 @@ class Daemon:
             self._outlet.tell(self._thru.passed(record))
         # All of them hear it; an onset counts once.
         self.report.unheard += max(part.heard(record) for part in self._parts)
-        if self._recording:
-            self._recording.human(record.at_ns, record.message)
+        self._tape.heard(record)
         if self._osc:
             self._osc.played(record.message, None)
 
@@ -385,8 +369,7 @@ class Daemon:
         """Start another composer for one that died, and go on from what sounded."""
         part.composer.close()
         now_ns = self._clock.now_ns()
-        if self._recording:
-            self._recording.died(part.name, part.channel, part.epoch + 1, now_ns)
+        self._tape.died(part, now_ns)
         if part.deaths.one_too_many(now_ns):
             self._give_up(part)
             return
@@ -451,8 +434,7 @@ class Daemon:
         self._spare.close()
         if self._osc:
             self._osc.close()
-        if self._recording:
-            self._save(partial(self._recording.close, end_ns))
+        self._tape.close(end_ns)
         if self._orders.stats:
             write_stats(self._orders.stats, self._stats())
 
@@ -468,11 +450,3 @@ class Daemon:
                     self._sent(record)
                 elif record is not None and record.kind is Kind.UNHEARD:
                     self.report.unheard += record.epoch
-
-    def _save(self, save: Callable[[], None]) -> None:
-        """A disk that is full ends the recording, not the music."""
-        try:
-            save()
-        except MidiFileError as error:
-            self._log(f"{error}; what was recorded before is kept")
-            self._recording = None
