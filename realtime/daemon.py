@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ComposerError, PortError, SettingsError
 from realtime import priority, systemd
 from realtime.allowance import Allowance
-from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child, Spare
+from realtime.band import Band
+from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.control import Wish, of_controller, of_preset
-from realtime.modes import in_vain, nobody_to_answer
+from realtime.modes import nobody_to_answer
 from realtime.orders import Orders
 from realtime.outlet import UNSEEN_NS, Outlet
 from realtime.part import Part
@@ -34,7 +35,6 @@ from realtime.wire import Kind, Record, hush
 if TYPE_CHECKING:
     from realtime.osc import Osc
 
-BEGIN_IN_NS = NS_PER_S // 10  # for parts that begin together: the last has heard of it by then
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 SPARES_AFTER_NS = NS_PER_S  # the first notes come first
@@ -66,7 +66,6 @@ class Daemon:
         self._inbox = Arrivals()
         self._song = Song()
         self._link: Child | None = None
-        self._spare = Spare("realtime.composer")
         taken = {part.composer["channel"] for part in orders.parts}
         self._thru = Thru(taken) if orders.thru else None
         self._osc: Osc | None = None
@@ -82,27 +81,21 @@ class Daemon:
         """
         # What a human plays passes through here, while the composer computes.
         priority.take_short_turns()
-        # All get up at once. A lone composer begins to play when it has its orders; several wait
-        # until the last one is ready.
+        # All get up at once.
         self._outlet = Outlet(self._orders.player_orders, Child("realtime.player"), self._inbox)
-        self._parts = [
-            Part(orders.replayable() if self._orders.record else orders, child)
-            for orders in self._orders.parts
-            for child in [Child("realtime.composer")]
-        ]
-        together = len(self._parts) > 1
+        parts = self._orders.parts
+        if self._orders.record:
+            parts = [part.replayable() for part in parts]
+        self._band = Band(parts, self._inbox)
         try:
             self._outlet.begin()
-            for part in self._parts:
-                part.order(together=together)
-            for part in self._parts:
-                part.begin(self._inbox)
+            self._band.begin()
             if self._orders.link:
                 self._link = Child("realtime.link")
                 self._link.begin({}, self._inbox)
             self._tape = Tape(
                 self._orders.record,
-                self._parts,
+                self._band.parts,
                 human=bool(self.greeting["input"]),
                 max_note_s=self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S),
                 log=self._log,
@@ -110,11 +103,9 @@ class Daemon:
             if self._orders.osc or self._orders.osc_to:
                 self._listen_to_osc()
             self._began_ns = self._clock.now_ns()
-            if together:
-                self._tell_all(Record(Kind.RESUME, at_ns=self._began_ns + BEGIN_IN_NS))
+            self._band.strike_up(self._began_ns)
         except BaseException:
-            for part in self._parts:
-                part.composer.close()
+            self._band.close()
             self._outlet.close()
             if self._link:
                 self._link.close()
@@ -172,12 +163,12 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `composerd --status` tells. Any thread may ask."""
-        pids = {part.name: part.composer.process.pid for part in self._parts}
+        pids = {part.name: part.composer.process.pid for part in self._band.parts}
         if self._link:
             pids[LINK] = self._link.process.pid
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
-            "mode": ", ".join(dict.fromkeys(part.settings.mode for part in self._parts)),
+            "mode": ", ".join(dict.fromkeys(part.settings.mode for part in self._band.parts)),
             "waiting_for_port": self._outlet.lost,
             "clock": self._song.stats(self._clock.now_ns()),
             **self._stats(),
@@ -187,21 +178,20 @@ class Daemon:
     def _stats(self) -> dict[str, Any]:
         return {
             **self.report.stats(self.greeting),
-            "parts": {part.name: part.stats() for part in self._parts},
+            "parts": {part.name: part.stats() for part in self._band.parts},
         }
 
     def _heard_now(self) -> dict[str, list[int]]:
         """The pitches that sound, by part."""
-        return {part.name: self._outlet.pitches(part.channel) for part in self._parts}
+        return {part.name: self._outlet.pitches(part.channel) for part in self._band.parts}
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
         if now_ns >= self._began_ns + SPARES_AFTER_NS:
             self._outlet.stock()
-            self._spare.stock()
-        for part in self._parts:
-            part.forgive()
-        children = {part.name: part.composer for part in self._parts if part.ready}
+            self._band.stock()
+        self._band.forgive()
+        children = {part.name: part.composer for part in self._band.parts if part.ready}
         if not self._outlet.lost:
             children[PLAYER] = self._outlet.player
         hung = self._pulse.hung(children)
@@ -213,14 +203,14 @@ class Daemon:
             elif name in to_ask:
                 child.tell(Record(Kind.PING))
         waits = self._orders.follows and self._song.waits
-        excused = self._outlet.lost or waits or all(part.listening for part in self._parts)
-        slowest = min(part.settings.tempo_scale for part in self._parts)
+        excused = self._outlet.lost or waits or all(part.listening for part in self._band.parts)
+        slowest = min(part.settings.tempo_scale for part in self._band.parts)
         if self._pulse.beats(children, now_ns, excused=excused, tempo_scale=slowest):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
     def _handle(self, arrival: Arrival) -> None:
         child, record, greeting, _ = arrival
-        part = next((part for part in self._parts if part.composer is child), None)
+        part = self._band.whose(child)
         if child and child is self._link:
             self._linked(record)
             return
@@ -253,7 +243,7 @@ class Daemon:
         self._tape.composed(part, record)
         if record.kind is Kind.WORD:
             if (word := part.said(record)) is not None:
-                word = word if len(self._parts) == 1 else f"{part.name}: {word}"
+                word = word if len(self._band.parts) == 1 else f"{part.name}: {word}"
                 self._log(word)
                 part.answer(word)
             return
@@ -271,7 +261,7 @@ class Daemon:
         elif record.kind is Kind.UNHEARD:
             self.report.unheard += record.epoch
         elif record.kind is Kind.DEAF:
-            self._tell_all(record)
+            self._band.tell(record)
             if self._thru:
                 for passed in self._thru.endings(self._clock.now_ns()):
                     self._outlet.tell(passed)
@@ -292,7 +282,7 @@ class Daemon:
     def _follow(self, record: Record) -> None:
         """A clock, or a Link session, says where the song is."""
         self._song.heard(record)
-        self._tell_all(record)
+        self._band.tell(record)
         self._tape.followed(self._song)
 
     def _heard(self, record: Record) -> None:
@@ -309,8 +299,7 @@ class Daemon:
             return
         if self._thru:
             self._outlet.tell(self._thru.passed(record))
-        # All of them hear it; an onset counts once.
-        self.report.unheard += max(part.heard(record) for part in self._parts)
+        self.report.unheard += self._band.heard(record)
         self._tape.heard(record)
         if self._osc:
             self._osc.played(record.message, None)
@@ -328,22 +317,13 @@ class Daemon:
 
     def _turned(self, name: str | None, wish: Wish, answer: Answer) -> list[str]:
         """Words on what could not be. Raises SettingsError: there is no such part or preset."""
-        parts = [part for part in self._parts if name in (None, part.name)]
-        if not parts:
-            names = ", ".join(part.name for part in self._parts)
-            raise SettingsError(f"there is no part {name!a}; there is {names}")
+        parts = self._band.called(name)
         if "preset" in wish:
             wish = {**wish, **of_preset(self._orders.presets, wish["preset"])}
         words = [word for part in parts for word in part.turn(wish, answer)]
         if "mode" in wish and not self._orders.player.get("input"):
-            modes = {part.name: part.settings.mode for part in self._parts}
-            hears = {p.name: {o.name for o in self._parts if p.hears(o)} for p in self._parts}
-            words += map(nobody_to_answer, in_vain(modes, hears))
+            words += map(nobody_to_answer, self._band.in_vain())
         return words
-
-    def _tell_all(self, record: Record) -> None:
-        for part in self._parts:
-            part.composer.tell(record)
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -352,8 +332,10 @@ class Daemon:
             raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
         self._log(f"port {port} is gone; waiting until it is back")
         now_ns = self._clock.now_ns()
-        self._tell_all(Record(Kind.PAUSE, at_ns=now_ns))
-        unseen = (message for part in self._parts for message in part.since(now_ns - UNSEEN_NS))
+        self._band.tell(Record(Kind.PAUSE, at_ns=now_ns))
+        unseen = (
+            message for part in self._band.parts for message in part.since(now_ns - UNSEEN_NS)
+        )
         self._outlet.lose(unseen, self._song.last_tick())
 
     def _found(self, greeting: dict[str, Any]) -> None:
@@ -361,9 +343,9 @@ class Daemon:
         self._log(f"port {greeting['port']} is back")
         self._outlet.found(greeting)
         # The new player counts epochs from 0, and has not been told of the last one.
-        for part in self._parts:
+        for part in self._band.parts:
             self._outlet.tell(hush(part.channel, part.epoch))
-        self._tell_all(Record(Kind.RESUME))
+        self._band.tell(Record(Kind.RESUME))
 
     def _replace(self, part: Part) -> None:
         """Start another composer for one that died, and go on from what sounded."""
@@ -375,18 +357,16 @@ class Daemon:
             return
         self.report.restarts += 1
         self._outlet.tell(hush(part.channel, part.epoch + 1))
-        part.succeed(self._spare.take(), self._inbox, self._song.bpm)
-        for told in self._song.so_far():
-            part.composer.tell(told)
+        self._band.succeed(part, self._song)
         if self._outlet.lost:
             part.composer.tell(Record(Kind.PAUSE, at_ns=now_ns))
 
     def _give_up(self, part: Part) -> None:
         """The others play on, when there are others."""
-        if self._parts == [part]:
+        if self._band.parts == [part]:
             raise ComposerError(f"{part.name} {TOO_OFTEN}")
         self._log(f"{part.name} {TOO_OFTEN}; the other parts play on")
-        self._parts = [other for other in self._parts if other is not part]
+        self._band.leave(part)
         self._outlet.tell(hush(part.channel, part.epoch + 1))
 
     def _replace_player(self) -> None:
@@ -401,13 +381,7 @@ class Daemon:
 
     def _sent(self, record: Record) -> None:
         self._outlet.sent(record)
-        channel = record.message[0] & 0x0F
-        sender = next((part for part in self._parts if part.channel == channel), None)
-        for part in self._parts:
-            if part is sender:
-                part.sounded(record)
-            elif sender and part.hears(sender):
-                part.overheard(record)
+        sender = self._band.sounded(record)
         if not sender:
             return  # the human's
         self.report.sent(record.message, record.due_ns, record.at_ns)
@@ -423,15 +397,11 @@ class Daemon:
         # Only now: processes that end make the machine busy, and the last releases late.
         if self._link:
             self._link.hang_up()
-        self._spare.hang_up()
-        for part in self._parts:
-            part.composer.hang_up()
+        self._band.hang_up()
         self._outlet.close()
-        for part in self._parts:
-            part.composer.close()
+        self._band.close()
         if self._link:
             self._link.close()
-        self._spare.close()
         if self._osc:
             self._osc.close()
         self._tape.close(end_ns)
