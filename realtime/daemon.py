@@ -12,14 +12,12 @@ from contextlib import suppress
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ComposerError, PortError, SettingsError
+from core.errors import ComposerError, PortError
 from realtime import priority, systemd
-from realtime.allowance import Allowance
 from realtime.band import Band
-from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child
+from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
-from realtime.control import Wish, of_controller, of_preset
-from realtime.modes import nobody_to_answer
+from realtime.desk import Desk
 from realtime.orders import Orders
 from realtime.outlet import UNSEEN_NS, Outlet
 from realtime.part import Part
@@ -29,7 +27,6 @@ from realtime.scheduler import MAX_NOTE_NS
 from realtime.signals import signals_into
 from realtime.song import Song
 from realtime.tape import Tape
-from realtime.thru import Thru
 from realtime.wire import Kind, Record, hush
 
 if TYPE_CHECKING:
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 SPARES_AFTER_NS = NS_PER_S  # the first notes come first
-WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 PLAYER, LINK = "player", "link"  # no part is called so
 
 
@@ -66,10 +62,7 @@ class Daemon:
         self._inbox = Arrivals()
         self._song = Song()
         self._link: Child | None = None
-        taken = {part.composer["channel"] for part in orders.parts}
-        self._thru = Thru(taken) if orders.thru else None
         self._osc: Osc | None = None
-        self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
         self.report = Report(start_ns)
 
     def start(self) -> None:
@@ -101,7 +94,20 @@ class Daemon:
                 log=self._log,
             )
             if self._orders.osc or self._orders.osc_to:
-                self._listen_to_osc()
+                # Not at the top: most do without.
+                from realtime.osc import Osc
+
+                self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
+            self._desk = Desk(
+                self._orders,
+                self._band,
+                self._outlet,
+                song=self._song,
+                report=self.report,
+                tape=self._tape,
+                osc=self._osc,
+                log=self._log,
+            )
             self._began_ns = self._clock.now_ns()
             self._band.strike_up(self._began_ns)
         except BaseException:
@@ -115,12 +121,6 @@ class Daemon:
     def greeting(self) -> dict[str, Any]:
         """The player's: what was opened, and what the system granted."""
         return self._outlet.greeting
-
-    def _listen_to_osc(self) -> None:
-        # Not at the top: most do without.
-        from realtime.osc import Osc
-
-        self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
 
     def run(self) -> None:
         """Play until the musician or the duration ends it; then nothing is left sounding.
@@ -142,7 +142,7 @@ class Daemon:
                     with suppress(Empty):
                         arrival = self._inbox.get(max(0, wake_ns - now_ns) / NS_PER_S)
                         if arrival.wanted:
-                            self._turn(*arrival.wanted)
+                            self._desk.turn(*arrival.wanted)
                         elif arrival.child is None:
                             break
                         else:
@@ -233,97 +233,20 @@ class Daemon:
         else:
             self._pulse.heard(name, record.kind, self._clock.now_ns())
             if part:
-                self._composed(part, record)
+                self._desk.composed(part, record)
+            elif record.kind is Kind.LOST:
+                self._lose()
             else:
-                self._played(record)
-
-    def _composed(self, part: Part, record: Record) -> None:
-        """A composer says so."""
-        part.wrote(record)
-        self._tape.composed(part, record)
-        if record.kind is Kind.WORD:
-            if (word := part.said(record)) is not None:
-                word = word if len(self._band.parts) == 1 else f"{part.name}: {word}"
-                self._log(word)
-                part.answer(word)
-            return
-        if record.kind in (Kind.PLAY, Kind.HUSH, Kind.REVISE, Kind.PONG):
-            self._outlet.tell(record)
-
-    def _played(self, record: Record) -> None:
-        """The player says so."""
-        if record.kind is Kind.SENT:
-            self._sent(record)
-        elif record.kind is Kind.DROPPED:
-            self.report.dropped += 1
-        elif record.kind is Kind.HEARD:
-            self._heard(record)
-        elif record.kind is Kind.UNHEARD:
-            self.report.unheard += record.epoch
-        elif record.kind is Kind.DEAF:
-            self._band.tell(record)
-            if self._thru:
-                for passed in self._thru.endings(self._clock.now_ns()):
-                    self._outlet.tell(passed)
-        elif record.kind is Kind.CLOCK:
-            self._follow(record)
-        elif record.kind is Kind.LOST:
-            self._lose()
+                self._desk.played(record)
 
     def _linked(self, record: Record | None) -> None:
         """The Link process says so, or has died."""
         if record:
-            self._follow(record)
+            self._desk.followed(record)
         elif self._link:
             self._log("the Link session is lost; the music goes on at its last tempo")
             self._link.close()
             self._link = None
-
-    def _follow(self, record: Record) -> None:
-        """A clock, or a Link session, says where the song is."""
-        self._song.heard(record)
-        self._band.tell(record)
-        self._tape.followed(self._song)
-
-    def _heard(self, record: Record) -> None:
-        """The human plays, or turns a knob."""
-        kind, number = record.message[0] & 0xF0, record.message[1]
-        if kind == 0xB0 and number in self._orders.controls:
-            self._turn(*of_controller(self._orders.controls, record.message))
-            return
-        if kind == 0xC0:
-            self._turn(None, {"preset": number + 1})
-            return
-        only = self._orders.input_channel
-        if only is not None and record.message[0] & 0x0F != only:
-            return
-        if self._thru:
-            self._outlet.tell(self._thru.passed(record))
-        self.report.unheard += self._band.heard(record)
-        self._tape.heard(record)
-        if self._osc:
-            self._osc.played(record.message, None)
-
-    def _turn(self, name: str | None, wish: Wish, answer: Answer = lambda _: None) -> None:
-        """What this part, or all of them, are to do from now on."""
-        try:
-            words = self._turned(name, wish, answer)
-        except SettingsError as error:
-            words = [str(error)]
-        for word in dict.fromkeys(words):  # several parts say the same
-            answer(word)
-            if self._words.pays(1, self._clock.now_ns()):
-                self._log(word)
-
-    def _turned(self, name: str | None, wish: Wish, answer: Answer) -> list[str]:
-        """Words on what could not be. Raises SettingsError: there is no such part or preset."""
-        parts = self._band.called(name)
-        if "preset" in wish:
-            wish = {**wish, **of_preset(self._orders.presets, wish["preset"])}
-        words = [word for part in parts for word in part.turn(wish, answer)]
-        if "mode" in wish and not self._orders.player.get("input"):
-            words += map(nobody_to_answer, self._band.in_vain())
-        return words
 
     def _lose(self) -> None:
         """The output port is gone: the music waits for it, and knows where it stood."""
@@ -379,15 +302,6 @@ class Daemon:
         except ComposerError:  # what killed the first keeps the second from getting up
             self._lose()
 
-    def _sent(self, record: Record) -> None:
-        self._outlet.sent(record)
-        sender = self._band.sounded(record)
-        if not sender:
-            return  # the human's
-        self.report.sent(record.message, record.due_ns, record.at_ns)
-        if self._osc:
-            self._osc.played(record.message, sender.name)
-
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
         systemd.notify("STOPPING=1")
@@ -416,7 +330,5 @@ class Daemon:
                 child, record, *_ = self._inbox.get(left_ns / NS_PER_S)
                 if child is self._outlet.player and record is None:
                     return
-                if record is not None and record.kind is Kind.SENT:
-                    self._sent(record)
-                elif record is not None and record.kind is Kind.UNHEARD:
-                    self.report.unheard += record.epoch
+                if record is not None and record.kind in (Kind.SENT, Kind.UNHEARD):
+                    self._desk.played(record)
