@@ -7,6 +7,7 @@ Read in this order. What plays: wire, clock, priority, ports, ledger, scheduler,
 thru, transport, metronome, player. What composes: settings, engine, plain, past, bias, sampler,
 modes, human, tempo, grid, pacing, stream, form, machine, performer, follower, swap, obeying,
 course, composer. What watches and tells: child, signals, control, pulse, part, band, outlet, song,
-link, report, recording, score, take, tape, systemd, osc, orders, desk, daemon. What one types:
-render, replay, terminal, status, check, service, config, ensemble, options, learn, cli, generate.
+link, report, recording, score, take, tape, systemd, osc, orders, desk, mending, daemon. What one
+types: render, replay, terminal, status, check, service, config, ensemble, options, learn, cli,
+generate.
 """

@@ -12,22 +12,21 @@ from contextlib import suppress
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ComposerError, PortError
 from realtime import priority, systemd
 from realtime.band import Band
 from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
 from realtime.desk import Desk
+from realtime.mending import Mending
 from realtime.orders import Orders
-from realtime.outlet import UNSEEN_NS, Outlet
-from realtime.part import Part
-from realtime.pulse import TOO_OFTEN, Pulse
+from realtime.outlet import Outlet
+from realtime.pulse import Pulse
 from realtime.report import Report, write_stats
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.signals import signals_into
 from realtime.song import Song
 from realtime.tape import Tape
-from realtime.wire import Kind, Record, hush
+from realtime.wire import Kind, Record
 
 if TYPE_CHECKING:
     from realtime.osc import Osc
@@ -74,7 +73,7 @@ class Daemon:
         """
         # What a human plays passes through here, while the composer computes.
         priority.take_short_turns()
-        # All get up at once.
+        # All get up at once, before anybody is waited for.
         self._outlet = Outlet(self._orders.player_orders, Child("realtime.player"), self._inbox)
         parts = self._orders.parts
         if self._orders.record:
@@ -86,28 +85,7 @@ class Daemon:
             if self._orders.link:
                 self._link = Child("realtime.link")
                 self._link.begin({}, self._inbox)
-            self._tape = Tape(
-                self._orders.record,
-                self._band.parts,
-                human=bool(self.greeting["input"]),
-                max_note_s=self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S),
-                log=self._log,
-            )
-            if self._orders.osc or self._orders.osc_to:
-                # Not at the top: most do without.
-                from realtime.osc import Osc
-
-                self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
-            self._desk = Desk(
-                self._orders,
-                self._band,
-                self._outlet,
-                song=self._song,
-                report=self.report,
-                tape=self._tape,
-                osc=self._osc,
-                log=self._log,
-            )
+            self._connect()
             self._began_ns = self._clock.now_ns()
             self._band.strike_up(self._began_ns)
         except BaseException:
@@ -116,6 +94,44 @@ class Daemon:
             if self._link:
                 self._link.close()
             raise
+
+    def _connect(self) -> None:
+        """What they say is to go where it belongs.
+
+        Raises:
+            ComposerError: the recording cannot be written, or nobody can listen for OSC there.
+        """
+        self._tape = Tape(
+            self._orders.record,
+            self._band.parts,
+            human=bool(self.greeting["input"]),
+            max_note_s=self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S),
+            log=self._log,
+        )
+        if self._orders.osc or self._orders.osc_to:
+            # Not at the top: most do without.
+            from realtime.osc import Osc
+
+            self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
+        self._desk = Desk(
+            self._orders,
+            self._band,
+            self._outlet,
+            song=self._song,
+            report=self.report,
+            tape=self._tape,
+            osc=self._osc,
+            log=self._log,
+        )
+        self._mending = Mending(
+            self._band,
+            self._outlet,
+            song=self._song,
+            report=self.report,
+            tape=self._tape,
+            wait_for_port=self._orders.wait_for_port,
+            log=self._log,
+        )
 
     @property
     def greeting(self) -> dict[str, Any]:
@@ -222,20 +238,20 @@ class Daemon:
                 part.ready = True
                 self._tape.began(part, greeting)
             else:
-                self._found(greeting)
+                self._mending.port_found(greeting)
             self._pulse.began(name, self._clock.now_ns())
         elif record is None:
             if part:
-                self._replace(part)
+                self._mending.composer_died(part)
             else:
-                self._replace_player()
+                self._mending.player_died()
             self._pulse.began(name, self._clock.now_ns())
         else:
             self._pulse.heard(name, record.kind, self._clock.now_ns())
             if part:
                 self._desk.composed(part, record)
             elif record.kind is Kind.LOST:
-                self._lose()
+                self._mending.port_lost()
             else:
                 self._desk.played(record)
 
@@ -247,60 +263,6 @@ class Daemon:
             self._log("the Link session is lost; the music goes on at its last tempo")
             self._link.close()
             self._link = None
-
-    def _lose(self) -> None:
-        """The output port is gone: the music waits for it, and knows where it stood."""
-        port = self.greeting["port"]
-        if not self._orders.wait_for_port:
-            raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
-        self._log(f"port {port} is gone; waiting until it is back")
-        now_ns = self._clock.now_ns()
-        self._band.tell(Record(Kind.PAUSE, at_ns=now_ns))
-        unseen = (
-            message for part in self._band.parts for message in part.since(now_ns - UNSEEN_NS)
-        )
-        self._outlet.lose(unseen, self._song.last_tick())
-
-    def _found(self, greeting: dict[str, Any]) -> None:
-        """The port is back: the player has released what sounded, and the music goes on."""
-        self._log(f"port {greeting['port']} is back")
-        self._outlet.found(greeting)
-        # The new player counts epochs from 0, and has not been told of the last one.
-        for part in self._band.parts:
-            self._outlet.tell(hush(part.channel, part.epoch))
-        self._band.tell(Record(Kind.RESUME))
-
-    def _replace(self, part: Part) -> None:
-        """Start another composer for one that died, and go on from what sounded."""
-        part.composer.close()
-        now_ns = self._clock.now_ns()
-        self._tape.died(part, now_ns)
-        if part.deaths.one_too_many(now_ns):
-            self._give_up(part)
-            return
-        self.report.restarts += 1
-        self._outlet.tell(hush(part.channel, part.epoch + 1))
-        self._band.succeed(part, self._song)
-        if self._outlet.lost:
-            part.composer.tell(Record(Kind.PAUSE, at_ns=now_ns))
-
-    def _give_up(self, part: Part) -> None:
-        """The others play on, when there are others."""
-        if self._band.parts == [part]:
-            raise ComposerError(f"{part.name} {TOO_OFTEN}")
-        self._log(f"{part.name} {TOO_OFTEN}; the other parts play on")
-        self._band.leave(part)
-        self._outlet.tell(hush(part.channel, part.epoch + 1))
-
-    def _replace_player(self) -> None:
-        if not self._outlet.lost:
-            if self._outlet.deaths.one_too_many(self._clock.now_ns()):
-                raise ComposerError(f"{PLAYER} {TOO_OFTEN}")
-            self.report.restarts += 1
-        try:
-            self._outlet.succeed(self._song.last_tick())
-        except ComposerError:  # what killed the first keeps the second from getting up
-            self._lose()
 
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
