@@ -293,7 +293,7 @@ def _composerd(
         typer.echo(service.install(arguments))
         return
     # Not at the top: sockets and folders are half of what there is to import.
-    from realtime import status as desk
+    from realtime.status import answering
 
     daemon = Daemon(orders, start_ns, live_line, log)
     daemon.start()
@@ -301,7 +301,7 @@ def _composerd(
     if knobs["grid"] != "off" and not (sync or send_clock):
         log("a grid needs beats, or pulls nothing: --sync clock, or --send-clock with a tempo")
     try:
-        with desk.answering(daemon.status, log):
+        with answering(daemon.status, log):
             daemon.run()
     finally:
         log(daemon.report.summary())

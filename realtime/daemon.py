@@ -9,38 +9,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ComposerError, MidiFileError, PortError, SettingsError
 from realtime import priority, systemd
-from realtime.allowance import Allowance
-from realtime.child import STOP_WITHIN_S, Answer, Arrival, Arrivals, Child, Spare
+from realtime.band import Band
+from realtime.child import STOP_WITHIN_S, Arrival, Arrivals, Child
 from realtime.clock import NS_PER_S, RealClock
-from realtime.control import Wish, of_controller, of_preset
-from realtime.modes import in_vain, nobody_to_answer
+from realtime.desk import Desk
+from realtime.mending import Mending
 from realtime.orders import Orders
 from realtime.outlet import Outlet
-from realtime.part import Part
-from realtime.pulse import TOO_OFTEN, Pulse
+from realtime.pulse import Pulse
 from realtime.report import Report, write_stats
 from realtime.scheduler import MAX_NOTE_NS
 from realtime.signals import signals_into
 from realtime.song import Song
-from realtime.take import Take
-from realtime.thru import Thru
-from realtime.wire import Kind, Record, hush
+from realtime.tape import Tape
+from realtime.wire import Kind, Record
 
 if TYPE_CHECKING:
     from realtime.osc import Osc
 
-BEGIN_IN_NS = NS_PER_S // 10  # for parts that begin together: the last has heard of it by then
 LINE_EVERY_NS = NS_PER_S // 5  # and the recording is saved so often
 BEAT_EVERY_NS = NS_PER_S
 SPARES_AFTER_NS = NS_PER_S  # the first notes come first
-WORDS_AT_ONCE, WORDS_PER_SECOND = 20, 5  # on what a knob cannot do; one may turn for long
 PLAYER, LINK = "player", "link"  # no part is called so
 
 
@@ -68,12 +61,7 @@ class Daemon:
         self._inbox = Arrivals()
         self._song = Song()
         self._link: Child | None = None
-        self._spare = Spare("realtime.composer")
-        taken = {part.composer["channel"] for part in orders.parts}
-        self._thru = Thru(taken) if orders.thru else None
-        self._recording: Take | None = None
         self._osc: Osc | None = None
-        self._words = Allowance(WORDS_AT_ONCE, WORDS_PER_SECOND)
         self.report = Report(start_ns)
 
     def start(self) -> None:
@@ -85,60 +73,70 @@ class Daemon:
         """
         # What a human plays passes through here, while the composer computes.
         priority.take_short_turns()
-        # All get up at once. A lone composer begins to play when it has its orders; several wait
-        # until the last one is ready.
+        # All get up at once, before anybody is waited for.
         self._outlet = Outlet(self._orders.player_orders, Child("realtime.player"), self._inbox)
-        self._parts = [
-            Part(orders.replayable() if self._orders.record else orders, child)
-            for orders in self._orders.parts
-            for child in [Child("realtime.composer")]
-        ]
-        together = len(self._parts) > 1
+        parts = self._orders.parts
+        if self._orders.record:
+            parts = [part.replayable() for part in parts]
+        self._band = Band(parts, self._inbox)
         try:
             self._outlet.begin()
-            for part in self._parts:
-                part.order(together=together)
-            for part in self._parts:
-                part.begin(self._inbox)
+            self._band.begin()
             if self._orders.link:
                 self._link = Child("realtime.link")
                 self._link.begin({}, self._inbox)
-            if self._orders.record:
-                self._record(self._orders.record)
-            if self._orders.osc or self._orders.osc_to:
-                self._listen_to_osc()
+            self._connect()
             self._began_ns = self._clock.now_ns()
-            if together:
-                self._tell_all(Record(Kind.RESUME, at_ns=self._began_ns + BEGIN_IN_NS))
+            self._band.strike_up(self._began_ns)
         except BaseException:
-            for part in self._parts:
-                part.composer.close()
+            self._band.close()
             self._outlet.close()
             if self._link:
                 self._link.close()
             raise
 
+    def _connect(self) -> None:
+        """What they say is to go where it belongs.
+
+        Raises:
+            ComposerError: the recording cannot be written, or nobody can listen for OSC there.
+        """
+        self._tape = Tape(
+            self._orders.record,
+            self._band.parts,
+            human=bool(self.greeting["input"]),
+            max_note_s=self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S),
+            log=self._log,
+        )
+        if self._orders.osc or self._orders.osc_to:
+            # Not at the top: most do without.
+            from realtime.osc import Osc
+
+            self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
+        self._desk = Desk(
+            self._orders,
+            self._band,
+            self._outlet,
+            song=self._song,
+            report=self.report,
+            tape=self._tape,
+            osc=self._osc,
+            log=self._log,
+        )
+        self._mending = Mending(
+            self._band,
+            self._outlet,
+            song=self._song,
+            report=self.report,
+            tape=self._tape,
+            wait_for_port=self._orders.wait_for_port,
+            log=self._log,
+        )
+
     @property
     def greeting(self) -> dict[str, Any]:
         """The player's: what was opened, and what the system granted."""
         return self._outlet.greeting
-
-    def _record(self, path: Path) -> None:
-        max_note_s = self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S)
-        self._recording = Take(
-            path,
-            [part.name for part in self._parts],
-            human=bool(self.greeting["input"]),
-            max_note_ns=round(max_note_s * NS_PER_S),
-        )
-        for part in self._parts:
-            self._recording.began(part.name, part.ordered, part.greeting)
-
-    def _listen_to_osc(self) -> None:
-        # Not at the top: most do without.
-        from realtime.osc import Osc
-
-        self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
 
     def run(self) -> None:
         """Play until the musician or the duration ends it; then nothing is left sounding.
@@ -160,7 +158,7 @@ class Daemon:
                     with suppress(Empty):
                         arrival = self._inbox.get(max(0, wake_ns - now_ns) / NS_PER_S)
                         if arrival.wanted:
-                            self._turn(*arrival.wanted)
+                            self._desk.turn(*arrival.wanted)
                         elif arrival.child is None:
                             break
                         else:
@@ -175,19 +173,18 @@ class Daemon:
                         if now_ns >= beat_ns:
                             beat_ns = now_ns + BEAT_EVERY_NS
                             self._beat(now_ns, line)
-                        if self._recording:
-                            self._save(partial(self._recording.save, now_ns))
+                        self._tape.save(now_ns)
             finally:
                 self._stop()
 
     def status(self) -> dict[str, Any]:
         """What `composerd --status` tells. Any thread may ask."""
-        pids = {part.name: part.composer.process.pid for part in self._parts}
+        pids = {part.name: part.composer.process.pid for part in self._band.parts}
         if self._link:
             pids[LINK] = self._link.process.pid
         return {
             "uptime_s": round((self._clock.now_ns() - self._began_ns) / NS_PER_S, 1),
-            "mode": ", ".join(dict.fromkeys(part.settings.mode for part in self._parts)),
+            "mode": ", ".join(dict.fromkeys(part.settings.mode for part in self._band.parts)),
             "waiting_for_port": self._outlet.lost,
             "clock": self._song.stats(self._clock.now_ns()),
             **self._stats(),
@@ -197,21 +194,20 @@ class Daemon:
     def _stats(self) -> dict[str, Any]:
         return {
             **self.report.stats(self.greeting),
-            "parts": {part.name: part.stats() for part in self._parts},
+            "parts": {part.name: part.stats() for part in self._band.parts},
         }
 
     def _heard_now(self) -> dict[str, list[int]]:
         """The pitches that sound, by part."""
-        return {part.name: self._outlet.pitches(part.channel) for part in self._parts}
+        return {part.name: self._outlet.pitches(part.channel) for part in self._band.parts}
 
     def _beat(self, now_ns: int, line: str) -> None:
         """Feed the service manager's watchdog, while there is music or a reason for silence."""
         if now_ns >= self._began_ns + SPARES_AFTER_NS:
             self._outlet.stock()
-            self._spare.stock()
-        for part in self._parts:
-            part.forgive()
-        children = {part.name: part.composer for part in self._parts if part.ready}
+            self._band.stock()
+        self._band.forgive()
+        children = {part.name: part.composer for part in self._band.parts if part.ready}
         if not self._outlet.lost:
             children[PLAYER] = self._outlet.player
         hung = self._pulse.hung(children)
@@ -223,14 +219,14 @@ class Daemon:
             elif name in to_ask:
                 child.tell(Record(Kind.PING))
         waits = self._orders.follows and self._song.waits
-        excused = self._outlet.lost or waits or all(part.listening for part in self._parts)
-        slowest = min(part.settings.tempo_scale for part in self._parts)
+        excused = self._outlet.lost or waits or all(part.listening for part in self._band.parts)
+        slowest = min(part.settings.tempo_scale for part in self._band.parts)
         if self._pulse.beats(children, now_ns, excused=excused, tempo_scale=slowest):
             systemd.notify("WATCHDOG=1", f"STATUS={line}")
 
     def _handle(self, arrival: Arrival) -> None:
         child, record, greeting, _ = arrival
-        part = next((part for part in self._parts if part.composer is child), None)
+        part = self._band.whose(child)
         if child and child is self._link:
             self._linked(record)
             return
@@ -240,194 +236,33 @@ class Daemon:
         if greeting is not None:
             if part:
                 part.ready = True
-                if self._recording:
-                    self._recording.began(part.name, part.ordered, greeting)
+                self._tape.began(part, greeting)
             else:
-                self._found(greeting)
+                self._mending.port_found(greeting)
             self._pulse.began(name, self._clock.now_ns())
         elif record is None:
             if part:
-                self._replace(part)
+                self._mending.composer_died(part)
             else:
-                self._replace_player()
+                self._mending.player_died()
             self._pulse.began(name, self._clock.now_ns())
         else:
             self._pulse.heard(name, record.kind, self._clock.now_ns())
             if part:
-                self._composed(part, record)
+                self._desk.composed(part, record)
+            elif record.kind is Kind.LOST:
+                self._mending.port_lost()
             else:
-                self._played(record)
-
-    def _composed(self, part: Part, record: Record) -> None:
-        """A composer says so."""
-        part.wrote(record)
-        if self._recording:
-            self._recording.wrote(part.name, record)
-            if record.kind is Kind.TOOK and (call := part.did(record)):
-                self._recording.did(part.name, call)
-        if record.kind is Kind.WORD:
-            if (word := part.said(record)) is not None:
-                word = word if len(self._parts) == 1 else f"{part.name}: {word}"
-                self._log(word)
-                part.answer(word)
-            return
-        if record.kind in (Kind.PLAY, Kind.HUSH, Kind.REVISE, Kind.PONG):
-            self._outlet.tell(record)
-
-    def _played(self, record: Record) -> None:
-        """The player says so."""
-        if record.kind is Kind.SENT:
-            self._sent(record)
-        elif record.kind is Kind.DROPPED:
-            self.report.dropped += 1
-        elif record.kind is Kind.HEARD:
-            self._heard(record)
-        elif record.kind is Kind.UNHEARD:
-            self.report.unheard += record.epoch
-        elif record.kind is Kind.DEAF:
-            self._tell_all(record)
-            if self._thru:
-                for passed in self._thru.endings(self._clock.now_ns()):
-                    self._outlet.tell(passed)
-        elif record.kind is Kind.CLOCK:
-            self._follow(record)
-        elif record.kind is Kind.LOST:
-            self._lose()
+                self._desk.played(record)
 
     def _linked(self, record: Record | None) -> None:
         """The Link process says so, or has died."""
         if record:
-            self._follow(record)
+            self._desk.followed(record)
         elif self._link:
             self._log("the Link session is lost; the music goes on at its last tempo")
             self._link.close()
             self._link = None
-
-    def _follow(self, record: Record) -> None:
-        """A clock, or a Link session, says where the song is."""
-        self._song.heard(record)
-        self._tell_all(record)
-        if self._recording and (tempo := self._song.to_write_down()):
-            self._recording.tempo(*tempo)
-
-    def _heard(self, record: Record) -> None:
-        """The human plays, or turns a knob."""
-        kind, number = record.message[0] & 0xF0, record.message[1]
-        if kind == 0xB0 and number in self._orders.controls:
-            self._turn(*of_controller(self._orders.controls, record.message))
-            return
-        if kind == 0xC0:
-            self._turn(None, {"preset": number + 1})
-            return
-        only = self._orders.input_channel
-        if only is not None and record.message[0] & 0x0F != only:
-            return
-        if self._thru:
-            self._outlet.tell(self._thru.passed(record))
-        # All of them hear it; an onset counts once.
-        self.report.unheard += max(part.heard(record) for part in self._parts)
-        if self._recording:
-            self._recording.human(record.at_ns, record.message)
-        if self._osc:
-            self._osc.played(record.message, None)
-
-    def _turn(self, name: str | None, wish: Wish, answer: Answer = lambda _: None) -> None:
-        """What this part, or all of them, are to do from now on."""
-        try:
-            words = self._turned(name, wish, answer)
-        except SettingsError as error:
-            words = [str(error)]
-        for word in dict.fromkeys(words):  # several parts say the same
-            answer(word)
-            if self._words.pays(1, self._clock.now_ns()):
-                self._log(word)
-
-    def _turned(self, name: str | None, wish: Wish, answer: Answer) -> list[str]:
-        """Words on what could not be. Raises SettingsError: there is no such part or preset."""
-        parts = [part for part in self._parts if name in (None, part.name)]
-        if not parts:
-            names = ", ".join(part.name for part in self._parts)
-            raise SettingsError(f"there is no part {name!a}; there is {names}")
-        if "preset" in wish:
-            wish = {**wish, **of_preset(self._orders.presets, wish["preset"])}
-        words = [word for part in parts for word in part.turn(wish, answer)]
-        if "mode" in wish and not self._orders.player.get("input"):
-            modes = {part.name: part.settings.mode for part in self._parts}
-            hears = {p.name: {o.name for o in self._parts if p.hears(o)} for p in self._parts}
-            words += map(nobody_to_answer, in_vain(modes, hears))
-        return words
-
-    def _tell_all(self, record: Record) -> None:
-        for part in self._parts:
-            part.composer.tell(record)
-
-    def _lose(self) -> None:
-        """The output port is gone: the music waits for it, and knows where it stood."""
-        port = self.greeting["port"]
-        if not self._orders.wait_for_port:
-            raise PortError(f"port {port} is gone; composerd --list-ports tells what is there")
-        self._log(f"port {port} is gone; waiting until it is back")
-        self._tell_all(Record(Kind.PAUSE, at_ns=self._clock.now_ns()))
-        self._outlet.lose(self._song.last_tick())
-
-    def _found(self, greeting: dict[str, Any]) -> None:
-        """The port is back: the player has released what sounded, and the music goes on."""
-        self._log(f"port {greeting['port']} is back")
-        self._outlet.found(greeting)
-        # The new player counts epochs from 0, and has not been told of the last one.
-        for part in self._parts:
-            self._outlet.tell(hush(part.channel, part.epoch))
-        self._tell_all(Record(Kind.RESUME))
-
-    def _replace(self, part: Part) -> None:
-        """Start another composer for one that died, and go on from what sounded."""
-        part.composer.close()
-        now_ns = self._clock.now_ns()
-        if self._recording:
-            self._recording.died(part.name, part.channel, part.epoch + 1, now_ns)
-        if part.deaths.one_too_many(now_ns):
-            self._give_up(part)
-            return
-        self.report.restarts += 1
-        self._outlet.tell(hush(part.channel, part.epoch + 1))
-        part.succeed(self._spare.take(), self._inbox, self._song.bpm)
-        for told in self._song.so_far():
-            part.composer.tell(told)
-        if self._outlet.lost:
-            part.composer.tell(Record(Kind.PAUSE, at_ns=now_ns))
-
-    def _give_up(self, part: Part) -> None:
-        """The others play on, when there are others."""
-        if self._parts == [part]:
-            raise ComposerError(f"{part.name} {TOO_OFTEN}")
-        self._log(f"{part.name} {TOO_OFTEN}; the other parts play on")
-        self._parts = [other for other in self._parts if other is not part]
-        self._outlet.tell(hush(part.channel, part.epoch + 1))
-
-    def _replace_player(self) -> None:
-        if not self._outlet.lost:
-            if self._outlet.deaths.one_too_many(self._clock.now_ns()):
-                raise ComposerError(f"{PLAYER} {TOO_OFTEN}")
-            self.report.restarts += 1
-        try:
-            self._outlet.succeed(self._song.last_tick())
-        except ComposerError:  # what killed the first keeps the second from getting up
-            self._lose()
-
-    def _sent(self, record: Record) -> None:
-        self._outlet.sent(record)
-        channel = record.message[0] & 0x0F
-        sender = next((part for part in self._parts if part.channel == channel), None)
-        for part in self._parts:
-            if part is sender:
-                part.sounded(record)
-            elif sender and part.hears(sender):
-                part.overheard(record)
-        if not sender:
-            return  # the human's
-        self.report.sent(record.message, record.due_ns, record.at_ns)
-        if self._osc:
-            self._osc.played(record.message, sender.name)
 
     def _stop(self) -> None:
         """The player releases all; what a composer may still say comes to nobody's ears."""
@@ -438,19 +273,14 @@ class Daemon:
         # Only now: processes that end make the machine busy, and the last releases late.
         if self._link:
             self._link.hang_up()
-        self._spare.hang_up()
-        for part in self._parts:
-            part.composer.hang_up()
+        self._band.hang_up()
         self._outlet.close()
-        for part in self._parts:
-            part.composer.close()
+        self._band.close()
         if self._link:
             self._link.close()
-        self._spare.close()
         if self._osc:
             self._osc.close()
-        if self._recording:
-            self._save(partial(self._recording.close, end_ns))
+        self._tape.close(end_ns)
         if self._orders.stats:
             write_stats(self._orders.stats, self._stats())
 
@@ -462,15 +292,5 @@ class Daemon:
                 child, record, *_ = self._inbox.get(left_ns / NS_PER_S)
                 if child is self._outlet.player and record is None:
                     return
-                if record is not None and record.kind is Kind.SENT:
-                    self._sent(record)
-                elif record is not None and record.kind is Kind.UNHEARD:
-                    self.report.unheard += record.epoch
-
-    def _save(self, save: Callable[[], None]) -> None:
-        """A disk that is full ends the recording, not the music."""
-        try:
-            save()
-        except MidiFileError as error:
-            self._log(f"{error}; what was recorded before is kept")
-            self._recording = None
+                if record is not None and record.kind in (Kind.SENT, Kind.UNHEARD):
+                    self._desk.played(record)

@@ -23,7 +23,6 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -36,11 +35,11 @@ from realtime.metronome import Metronome
 from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
 from realtime.scheduler import AGAIN_NS, MAX_NOTE_NS, Scheduler
 from realtime.transport import Transport
+from realtime.watch import GLANCE_EVERY_NS, Watch
 from realtime.wire import CONTINUE, START, STOP, TICK, Inbox, Kind, Outbox, Record
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
 KNOCK_EVERY_NS = 250 * NS_PER_MS  # whether they are back
-GLANCE_EVERY_NS = 200 * NS_PER_MS  # the same, where that is quickly done
 QUIET_NS = 5 * NS_PER_MS  # to look takes less
 # With real-time priority, how long before a message is due to be awake: longer than the way out of
 # sleep nearly always takes.
@@ -175,7 +174,7 @@ def _perform(
         )
     if clock_input:
         clock_input.listen(lambda data: beats.heard(data, clock.now_ns()), clock=True)
-    watch = _Watch(output, keyboard, keys, clock_input, outbox.write)
+    watch = Watch(output, keyboard, keys, clock_input, outbox.write)
     bpm = orders.get("send_clock")
     metronome = Metronome(bpm, clock.now_ns()) if bpm else None
     gc.collect()
@@ -183,7 +182,7 @@ def _perform(
     gc.disable()
     try:
         scheduler.hush(0)
-        _play(clock, inbox, scheduler, watch, metronome)
+        _play(clock, inbox, scheduler, outbox, watch, metronome)
     except EOFError:
         pass
     except PortError:
@@ -208,7 +207,8 @@ def _play(
     clock: RealClock,
     inbox: Inbox,
     scheduler: Scheduler,
-    watch: _Watch,
+    outbox: Outbox,
+    watch: Watch,
     metronome: Metronome | None,
 ) -> None:
     heard_ns = clock.now_ns()
@@ -241,63 +241,12 @@ def _play(
                 elif record.kind is Kind.REVISE:
                     scheduler.revise(record.epoch, record.message[0] & 0x0F, record.due_ns)
                 elif record.kind is Kind.PING:
-                    watch.report(Record(Kind.PONG))
+                    outbox.write(Record(Kind.PONG))
                 elif record.kind is Kind.STOP:
                     return
         elif clock.now_ns() >= heard_ns + SILENT_NS:
             scheduler.hush(0)  # no new epoch: it may yet go on
         scheduler.run_due()
-
-
-class _Watch:
-    """Whether the ports are still there, and how much came in that was too much."""
-
-    def __init__(
-        self,
-        output: Output | MemoryPort,
-        keyboard: Input | None,
-        hearing: Hearing,
-        clock_input: Input | None,
-        report: Callable[[Record], None],
-    ) -> None:
-        self._output = output
-        self._glance_ns = 0
-        self._keyboard = keyboard
-        self._hearing = hearing
-        self._clock_input = clock_input
-        self.report = report
-        self._plugged_in = True
-        self._clock_plugged_in = True
-        self._reported = 0  # onsets that were too many
-
-    def glance(self, now_ns: int) -> None:
-        """Raises PortError when the output is seen at once to be gone."""
-        if now_ns >= self._glance_ns:
-            self._glance_ns = now_ns + GLANCE_EVERY_NS
-            if self._output.gone(now_ns):
-                raise PortError(f"output port '{self._output.name}' is gone, or its server stopped")
-
-    def look(self) -> None:
-        """Report an input that went or came back. Raises PortError when the output went."""
-        self.report_unheard()
-        if not self._output.present():
-            raise PortError(f"output port '{self._output.name}' is gone")
-        if self._keyboard and self._keyboard.present() != self._plugged_in:
-            if self._plugged_in:
-                self._plugged_in = False
-                self._hearing.forget()
-                self.report(Record(Kind.DEAF))
-            elif self._keyboard.reconnect():
-                self._plugged_in = True
-                self.report(Record(Kind.HEARING))
-        if self._clock_input and self._clock_input.present() != self._clock_plugged_in:
-            self._clock_plugged_in = not self._clock_plugged_in and self._clock_input.reconnect()
-
-    def report_unheard(self) -> None:
-        dropped = self._hearing.dropped
-        if dropped > self._reported:
-            self.report(Record(Kind.UNHEARD, epoch=dropped - self._reported))
-            self._reported = dropped
 
 
 def _settle() -> None:

@@ -38,7 +38,7 @@ DURATION_S = 4.0
 STOP_S = 2.0
 FULL_S = 4.0  # longer than the next player waits
 RING_MESSAGES = 4000  # rtmidi's has 16 KiB
-OF_THE_DAEMON = ("child", "outlet", "part", "pulse", "report", "daemon")  # rooms: it ends
+OF_THE_DAEMON = ("child", "outlet", "band", "part", "pulse", "report", "desk", "daemon")  # it ends
 NOTHING = control_change(15, 3, 0)  # an undefined controller
 
 

@@ -26,9 +26,11 @@ ROOMS = {
     "pacing": ("realtime.pacing", "Pacing", "later_ns"),
     "child": ("realtime.child", "Child", "send"),
     "outlet": ("realtime.outlet", "Outlet", "sent"),
+    "band": ("realtime.band", "Band", "sounded"),
     "part": ("realtime.part", "Part", "sounded"),
     "pulse": ("realtime.pulse", "Pulse", "heard"),
     "report": ("realtime.report", "Report", "sent"),
+    "desk": ("realtime.desk", "Desk", "played"),
     "daemon": ("realtime.daemon", "Daemon", "_handle"),
 }
 # What runs as a program cannot be wrapped: there it comes from outside, at any line.
