@@ -88,6 +88,12 @@ class Strikes(NamedTuple):
     never: frozenset[int] = frozenset()
     bias: Scores | None = None  # [notes]
 
+    def leaning(self, bias: Scores | None) -> Strikes:
+        """With a bias, [notes], on top of their own."""
+        if bias is None:
+            return self
+        return self._replace(bias=bias if self.bias is None else self.bias + bias)
+
 
 def of_strikes(settings: Settings, codec: Codec) -> Strikes:
     """By register and scale. Where they have no note in common the scale gives way."""
@@ -103,7 +109,7 @@ def of_strikes(settings: Settings, codec: Codec) -> Strikes:
     )
 
 
-def which_not_whether(scores: Scores, strikes: Strikes, silent: Collection[int]) -> Scores:
+def which_not_whether(scores: Scores, strikes: Strikes, others: Collection[int]) -> Scores:
     """A bias by which all strikes together stay as likely as they were.
 
     So a narrow register or a scale makes for other notes, not for fewer.
@@ -111,17 +117,22 @@ def which_not_whether(scores: Scores, strikes: Strikes, silent: Collection[int])
     Args:
         scores: [notes], of strikes and releases.
         strikes: as they are wanted.
-        silent: the notes that would be struck, whoever wants them.
+        others: the notes that cannot be struck, whoever wants them.
 
-    >>> which_not_whether(np.zeros(3), Strikes(never=frozenset({0})), [0, 1]).round(3).tolist()
+    >>> which_not_whether(np.zeros(3), Strikes(never=frozenset({0})), [2]).round(3).tolist()
     [0.0, 0.693, 0.0]
     """
-    bias = np.zeros_like(scores)
-    left = [note for note in silent if note not in strikes.never]
-    if left:
-        leaning = scores[left] if strikes.bias is None else scores[left] + strikes.bias[left]
-        bias[left] = leaning - scores[left]
-        bias[left] += _log_sum(scores[list(silent)]) - _log_sum(leaning)
+    left_alone = [*others, *strikes.never]
+    bias = np.zeros(len(scores)) if strikes.bias is None else strikes.bias.copy()
+    silent = scores.copy()
+    silent.put(list(others), -np.inf)
+    wanted = silent + bias
+    wanted.put(left_alone, -np.inf)
+    kept = _log_sum(silent) - _log_sum(wanted)
+    if not math.isfinite(kept):
+        return np.zeros(len(scores))
+    bias += kept
+    bias.put(left_alone, 0)
     return bias
 
 
@@ -132,8 +143,9 @@ def never_velocities(settings: Settings) -> frozenset[int]:
 
 
 def _log_sum(scores: Scores) -> float:
-    most = scores.max()
-    return float(most + np.log(np.exp(scores - most).sum()))
+    """Of -inf alone -inf; not a number if one of them is none."""
+    most = float(scores[scores.argmax()])  # what is not a number counts as the most
+    return most + math.log(np.exp(scores - most).sum()) if math.isfinite(most) else most
 
 
 @lru_cache(maxsize=4)

@@ -52,6 +52,7 @@ from core.events import Event
 from realtime import priority, wire
 from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.course import Course
+from realtime.keeping import NOTHING
 from realtime.pacing import MODEL_BPM
 from realtime.past import recall
 from realtime.performer import Performer
@@ -75,12 +76,12 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
     """
     settings = Settings(**orders["settings"])
     model = checkpoint.load(model_path(orders))
-    engine = engine_for(model)
+    engine, keeping = engine_for(model), NOTHING
     if orders["seed_file"] is not None:
         music = midi_file.read(Path(orders["seed_file"]))
         count = orders["seed_events"]
-        recall(engine, model.codec, music[:count] if count >= 0 else music[count:])
-    recall(engine, model.codec, _events(orders, settings))
+        keeping = recall(engine, model.codec, music[:count] if count >= 0 else music[count:])
+    keeping = recall(engine, model.codec, _events(orders, settings), keeping)
     return Performer(
         engine,
         model.codec,
@@ -92,6 +93,7 @@ def performer(orders: dict[str, Any], start_ns: Callable[[], int]) -> Performer:
         epoch=orders.get("epoch", 0),
         paused=orders.get("together", False),
         voices=orders.get("voices", 1),
+        keeping=keeping,
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.codec import Token
 
-PART_EVENTS = 600, 1800  # the first part has so many, at least and at most
-PIECE_EVENTS = 4000  # about as long as a song of the corpus; then it looks for an end
+PART_EVENTS = 300, 900  # the first part has so many, at least and at most
+PIECE_EVENTS = 3000  # about as long as a song of the corpus; then it looks for an end
 CALM, CROWD = 3, 20  # notes that sound at a good moment to end; and when the way is lost
 
 

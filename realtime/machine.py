@@ -115,6 +115,7 @@ class Machine:
             held=held,
             time_bin=None if from_ns is None else self._stream.token(from_ns, 0, 0).time_bin,
             ahead=self._stream.last.ahead,
+            leaning=last.keeping.bias(self._codec, settings),
         )
         choice = self._after(token) if from_ns is None else Choice(token, due_ns=from_ns)
         due_ns = self._due_ns(choice)

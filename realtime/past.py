@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from core.codec import Codec
 from core.events import Event
 from realtime.engine import Engine
+from realtime.keeping import NOTHING, Keeping
 
 
-def recall(engine: Engine, codec: Codec, music: Iterable[Event]) -> None:
+def recall(
+    engine: Engine, codec: Codec, music: Iterable[Event], keeping: Keeping = NOTHING
+) -> Keeping:
     """Let the engine hear music that went before, and let go what that left sounding.
+
+    Returns what is kept of that and of `keeping`, which went before it.
 
     The stream stays legal: releases of nothing and pitches without a note are not heard, only
     their time is; a note struck while it sounds is released first.
@@ -26,6 +31,9 @@ def recall(engine: Engine, codec: Codec, music: Iterable[Event]) -> None:
             delta_s = 0.0
         engine.step(codec.encode(Event(delta_s, event.pitch, event.velocity)))
         delta_s = 0.0
+        if event.is_onset:
+            keeping = keeping.and_struck(event.pitch)
         sounding = sounding | {event.pitch} if event.is_onset else sounding - {event.pitch}
     for pitch in sorted(sounding):
         engine.step(codec.encode(Event(0.0, pitch, 0)))
+    return keeping

@@ -17,6 +17,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.engine import Engine
 from realtime.grid import Grid
 from realtime.human import Act, Human
+from realtime.keeping import NOTHING, Keeping
 from realtime.machine import Choice, Machine
 from realtime.modes import MODES
 from realtime.pacing import Pacing
@@ -46,6 +47,7 @@ class Performer:
         epoch: of the first records; above all that the player has seen.
         paused: from the start, until `resume`.
         voices: itself, and those whose notes it hears and that hear, like it, what comes next.
+        keeping: what was struck before.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Performer:
         epoch: int = 0,
         paused: bool = False,
         voices: int = 1,
+        keeping: Keeping = NOTHING,
     ) -> None:
         self._codec = codec
         self.pacing = Pacing()  # its beats may change at any time
-        self._stream = Stream(engine, codec, self.pacing, start_ns)
+        self._stream = Stream(engine, codec, self.pacing, start_ns, keeping)
         self._machine = Machine(engine, codec, self._stream, self.pacing, rng, voices)
         self._human = Human(codec)
         self._rng = rng

@@ -40,6 +40,7 @@ def sample(
     time_bin: int | None = None,
     waited_s: float = 0.0,
     ahead: float = 0.0,
+    leaning: Scores | None = None,
 ) -> Token:
     """Choose when, then which note, then how hard. Does not step the engine.
 
@@ -59,6 +60,7 @@ def sample(
         time_bin: when, if that is not for the model to say; beyond the stream's last event.
         waited_s: how long nothing has come since the stream's last event; nor does it now.
         ahead: how many notes were struck beyond the density that the settings ask for.
+        leaning: [notes], a bias of what is struck, on top of that of the settings.
 
     Raises:
         ValueError: the human holds every note there is.
@@ -87,9 +89,9 @@ def sample(
     if len(left_alone | never) >= codec.notes:
         strikes, never = Strikes(), frozenset()
     notes = _costs(engine.note_logits(time_bin), settings.temperature * settings.temperature_note)
+    strikes = strikes.leaning(leaning)
     if strikes.never or strikes.bias is not None:
-        silent = [note for note in every if note not in sounding and note not in left_alone]
-        notes -= which_not_whether(-notes, strikes, silent)
+        notes -= which_not_whether(-notes, strikes, sounding | left_alone)
     if settings.articulation != 1 and sounding:
         notes[list(sounding)] -= of_release(settings, len(sounding))
     note = _draw(notes, left_alone | never, settings, rng)

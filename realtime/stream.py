@@ -16,6 +16,7 @@ from core.events import Event
 from realtime import bias
 from realtime.clock import NS_PER_S
 from realtime.engine import Engine, Snapshot
+from realtime.keeping import NOTHING, Keeping
 from realtime.pacing import Pacing
 
 PAST_EVENTS = 512  # what a model that takes over hears of the stream
@@ -37,6 +38,7 @@ class Moment(NamedTuple):
     state: Snapshot
     struck_ns: dict[int, int]  # of each sounding note, in the order in which they were struck
     age: int  # events since the piece began
+    keeping: Keeping  # what the piece has struck
     ahead: float = 0.0  # notes of the machine beyond what was asked for
 
 
@@ -48,14 +50,22 @@ class Stream:
         codec: of the engine's checkpoint.
         pacing: between the model's time and ours.
         start_ns: the first delta counts from here.
+        keeping: what was struck before.
     """
 
-    def __init__(self, engine: Engine, codec: Codec, pacing: Pacing, start_ns: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        codec: Codec,
+        pacing: Pacing,
+        start_ns: int,
+        keeping: Keeping = NOTHING,
+    ) -> None:
         self._engine = engine
         self._codec = codec
         self._pacing = pacing
         # After the last event that cannot be undone, and after each one since.
-        self._moments = deque([Moment(start_ns, engine.snapshot(), {}, 0)])
+        self._moments = deque([Moment(start_ns, engine.snapshot(), {}, 0, keeping)])
         self._heard: deque[Heard] = deque(maxlen=_KEPT)
         self._asked = self._last_asked = 0.0
 
@@ -87,12 +97,15 @@ class Stream:
             delta_s = (at_ns - self.last.at_ns) / NS_PER_S
             ahead = bias.ahead(ahead, token.velocity > 0 and not humans, self._asked, delta_s)
         struck_ns = self.last.struck_ns.copy()
+        keeping = NOTHING if begins else self.last.keeping
         if token.velocity:
             struck_ns[token.note] = at_ns
+            keeping = keeping.and_struck(token.note + self._codec.lowest_pitch)
         else:
             del struck_ns[token.note]
         age = 1 if begins else self.last.age + 1
-        self._moments.append(Moment(at_ns, self._engine.snapshot(), struck_ns, age, ahead))
+        state = self._engine.snapshot()
+        self._moments.append(Moment(at_ns, state, struck_ns, age, keeping, ahead))
 
     def happens(self, at_ns: int, note: int, velocity: int) -> None:
         """Somebody else does this: now, or at the last event if that was heard of too late.

@@ -65,8 +65,9 @@ def sampled(trained: Checkpoint, seed: NDArray[np.uint8], count: int) -> Events:
 def performed(trained: Checkpoint, seed: Events, count: int) -> Events:
     """The same by our sampler, which rules out what cannot be played."""
     engine = engine_for(trained)
-    recall(engine, trained.codec, seed)
-    performer = Performer(engine, trained.codec, Settings(), np.random.default_rng(0), 0)
+    keeping = recall(engine, trained.codec, seed)
+    chance = np.random.default_rng(0)
+    performer = Performer(engine, trained.codec, Settings(), chance, 0, keeping=keeping)
     events: list[Event] = []
     last_ns = 0
     while len(events) < count and (wake_ns := performer.wake_ns) is not None:

@@ -40,8 +40,11 @@ class Player:
         surprised after so many events, if it is to be.
         """
         self._engine.reset()
-        recall(self._engine, self._codec, past)
-        performer = Performer(self._engine, self._codec, settings, np.random.default_rng(rng), 0)
+        keeping = recall(self._engine, self._codec, past)
+        chance = np.random.default_rng(rng)
+        performer = Performer(
+            self._engine, self._codec, settings, chance, start_ns=0, keeping=keeping
+        )
         last_ns = count = 0
         while (wake_ns := performer.wake_ns) is not None:
             for record in performer.plan(wake_ns):

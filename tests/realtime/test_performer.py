@@ -270,13 +270,13 @@ def test_a_little_late_is_caught_up(make_checkpoint: MakeCheckpoint) -> None:
 
 def test_velocities_are_scaled_on_the_way_out_only(make_checkpoint: MakeCheckpoint) -> None:
     checkpoint = make_checkpoint()
-    plain = play(machine(checkpoint), START_NS + 20 * S)
-    loud = play(machine(checkpoint, velocity_scale=3.0), START_NS + 20 * S)
+    plain = play(machine(checkpoint), START_NS + 60 * S)
+    loud = play(machine(checkpoint, velocity_scale=3.0), START_NS + 60 * S)
     assert len(loud) == len(plain) > 10
     for before, after in zip(plain, loud, strict=True):
         if is_onset(before.message):
             assert after.message[2] == min(before.message[2] * 3, 127)
-    soft = play(machine(checkpoint, velocity_scale=0.1), START_NS + 20 * S)
+    soft = play(machine(checkpoint, velocity_scale=0.1), START_NS + 60 * S)
     assert all(r.message[2] >= 1 for r in soft if r.message[0] == 0x90)
 
 
