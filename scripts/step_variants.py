@@ -51,22 +51,28 @@ def by_chance() -> Checkpoint:
 
 
 def ours(checkpoint: Checkpoint, *, plays: bool = False) -> Step:
-    """Sample and hear, the chords or (`plays`) what was sampled."""
+    """Sample and hear the chords; or (`plays`) what was sampled, in its key, as composerd does."""
     import numpy as np
 
     from core.codec import Token
     from realtime.engine import Engine
+    from realtime.keeping import NOTHING
     from realtime.sampler import sample
     from realtime.settings import Settings
 
     engine, settings, rng = Engine(checkpoint), Settings(), np.random.default_rng(0)
     sounding: set[int] = set()
+    codec, keeping = checkpoint.codec, NOTHING
     events = (Token(*event) for event in chords())
 
     def step() -> None:
-        token = sample(engine, checkpoint.codec, settings, rng, sounding=sounding)
+        nonlocal keeping
+        leaning = keeping.bias(codec, settings) if plays else None
+        token = sample(engine, codec, settings, rng, sounding=sounding, leaning=leaning)
         if not plays:
             token = next(events)
+        elif token.velocity:
+            keeping = keeping.and_struck(token.note + codec.lowest_pitch)
         engine.step(token)
         (sounding.add if token.velocity else sounding.discard)(token.note)
 
