@@ -50,8 +50,9 @@ def density(music: list[Note]) -> float:
 
 
 def most_at_once(music: list[Note]) -> float:
-    # At one instant releases come first.
-    changes = [(n.at_s, 1) for n in music] + [(n.at_s + n.length_s, -1) for n in music]
+    # At one instant releases come first; the sum of two floats is not quite that instant.
+    changes = [(round(n.at_s, 9), 1) for n in music]
+    changes += [(round(n.at_s + n.length_s, 9), -1) for n in music]
     return float(np.cumsum([change for _, change in sorted(changes)]).max())
 
 
