@@ -71,8 +71,9 @@ def test_pitch_velocity_and_time_each_have_a_temperature(play: Play) -> None:
 
 
 def test_notes_are_drawn_to_the_centre_of_the_register(play: Play) -> None:
-    assert mean(pitches(play("--register-center 36"))) < 48
-    assert mean(pitches(play("--register-center 84"))) > 72
+    centers = ("--register-center 36", "", "--register-center 84")
+    low, usual, high = (mean(pitches(play(center))) for center in centers)
+    assert low + 6 < usual < high - 6
 
 
 def test_a_key_is_kept_to_as_firmly_as_is_asked(play: Play) -> None:
@@ -122,11 +123,17 @@ def test_it_answers_as_soon_as_is_asked(composerd: Start, jack: Jack) -> None:
 
 def test_in_a_duet_it_plays_as_much_as_is_asked(composerd: Start, jack: Jack) -> None:
     phrase = (
-        "for pitch in (60, 62, 64, 65, 67) * 6:\n"
+        "for pitch in (60, 62, 64, 65, 67) * 20:\n"
         "    out.send_message([0x90, pitch, 80]); time.sleep(0.1)\n"
         "    out.send_message([0x80, pitch, 0])\n"
     )
-    little, much = (
-        len(answers(composerd, jack, f"--mode duet --share {share}", phrase)) for share in (0.1, 1)
-    )
+
+    def answered(share: float) -> int:
+        """While the human plays the second half: it finds its measure in the first."""
+        struck = answers(composerd, jack, f"--mode duet --share {share} --thru", phrase)
+        humans = [index for index, message in enumerate(struck) if message[0] & 0x0F]
+        assert len(humans) == 100
+        return humans[-1] - humans[50] - 49
+
+    little, much = answered(0.1), answered(1)
     assert 2 * little < much
