@@ -13,17 +13,16 @@ Each cell: ours / the real one / a stranger's, means over the pieces.
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pieces import pieces
 from playing import Player
 
-from core import corpus, midi_file
-from core.errors import ComposerError, MidiFileError
+from core.errors import ComposerError
 from core.events import Events
 
 PROMPT, CONTINUATION = 60, 200  # events
@@ -36,23 +35,6 @@ HEADS = (
     "register, semitones off",
     "density, off by a factor",
 )
-
-
-def pieces(folder: Path, count: int) -> list[Events]:
-    """As many as there are, each long enough for a prompt and a continuation from its middle."""
-    files = corpus.find([folder])
-    random.Random(0).shuffle(files)
-    found = []
-    for file in files:
-        try:
-            music = midi_file.read(file)
-        except MidiFileError:
-            continue
-        if len(music) >= 2 * (PROMPT + CONTINUATION):
-            found.append(music)
-        if len(found) == count:
-            break
-    return found
 
 
 def classes(music: Events) -> NDArray[np.float64]:
@@ -118,7 +100,10 @@ def main() -> None:
     options = parser.parse_args()
     try:
         player = Player(options.model)
-        music = {folder: pieces(folder, options.pieces) for folder in options.folders}
+        music = {
+            folder: pieces(folder, options.pieces, 2 * (PROMPT + CONTINUATION))
+            for folder in options.folders
+        }
     except ComposerError as error:
         sys.exit(str(error))
     print("| music | " + " | ".join(HEADS) + " |\n" + "|---" * (len(HEADS) + 1) + "|")

@@ -11,16 +11,16 @@ keeping costs or saves is less than that, for it knows no more of a piece than a
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pieces import pieces
 
-from core import checkpoint, corpus, midi_file
+from core import checkpoint
 from core.codec import Codec
-from core.errors import ComposerError, MidiFileError
+from core.errors import ComposerError
 from core.events import Events
 from realtime.bias import Strikes, which_not_whether
 from realtime.engine import Engine
@@ -31,20 +31,6 @@ from realtime.settings import Settings
 STRENGTHS = (0, 0.05, 0.15, 0.3, 0.6)
 HEADS = ("notes", "as it comes", *(f"{strength:g}" for strength in STRENGTHS))
 NO_KEY = Settings(key="C", key_strength=1)  # then the musician's counts, not the piece's
-
-
-def pieces(folder: Path, count: int) -> list[Events]:
-    files = corpus.find([folder])
-    random.Random(0).shuffle(files)
-    found = []
-    for file in files:
-        try:
-            found.append(midi_file.read(file))
-        except MidiFileError:
-            continue
-        if len(found) == count:
-            break
-    return found
 
 
 def biases(keeping: Keeping, codec: Codec) -> list[NDArray[np.float64]]:
