@@ -50,13 +50,12 @@ class Recording:
     """A type 1 file: a track of tempi, and one for each who plays.
 
     Messages are kept in memory until `save`. The same messages, in the same order, give the same
-    bytes in the end, whenever they were saved.
+    bytes in the end, whenever they were saved. As a context it is closed in the end; left by an
+    exception, it stays as it was saved last.
 
     Args:
         path: replaced when it exists.
         names: of those who play.
-
-    As a context it is closed in the end; left by an exception, as it was saved last.
 
     Raises:
         MidiFileError: the file cannot be written.
