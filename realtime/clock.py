@@ -33,35 +33,30 @@ class RealClock:
 
     Args:
         wakes: a wait also ends as soon as this has something to read.
-        early_ns: how long before its end a wait no longer looks at `wakes`. It sleeps once more,
-            for so short a time that the core has not gone to sleep deeply when it is over.
-        spins: instead of sleeping it stays awake for that time. It takes the way out of sleep off
-            the lateness, if nobody else can be given the core meanwhile: for real-time priority
-            only. At normal priority it makes one late, for who uses up the core's time is made to
-            wait.
+        spin_ns: the last part of each wait, in which the process stays awake and does not look
+            at `wakes`. It takes the way out of sleep off the lateness, if nobody else can be
+            given the core meanwhile: for real-time priority only. At normal priority it makes
+            one late, for who uses up the core's time is made to wait.
     """
 
-    def __init__(
-        self, wakes: Wakes | None = None, early_ns: int = 0, *, spins: bool = False
-    ) -> None:
+    def __init__(self, wakes: Wakes | None = None, spin_ns: int = 0) -> None:
         self._wakes = wakes
-        self._early_ns = early_ns
-        self._spins = spins
+        self._spin_ns = spin_ns
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
 
     def wait_until(self, due_ns: int) -> bool:
         # Computed from the absolute due time at each wait, so that lateness never adds up.
-        left_s = max(0, due_ns - self._early_ns - time.monotonic_ns()) / NS_PER_S
+        left_s = max(0, due_ns - self._spin_ns - time.monotonic_ns()) / NS_PER_S
+        if self._wakes is None:
+            time.sleep(left_s)  # noqa: TID251 - this is realtime.clock
         # select, not poll: its timeout counts in microseconds, poll's in milliseconds.
-        if self._wakes and select.select([self._wakes], [], [], left_s)[0]:
+        elif select.select([self._wakes], [], [], left_s)[0]:
             return True
-        if self._spins:
+        if self._spin_ns:
             while time.monotonic_ns() < due_ns:
                 pass
-        elif (left_ns := due_ns - time.monotonic_ns()) > 0:
-            time.sleep(left_ns / NS_PER_S)  # noqa: TID251 - this is realtime.clock
         return False
 
 

@@ -44,7 +44,6 @@ QUIET_NS = 5 * NS_PER_MS  # to look takes less
 # With real-time priority, how long before a message is due to be awake: longer than the way out of
 # sleep nearly always takes.
 SPIN_NS = 100_000
-NAP_NS = 200_000  # at normal priority, the length of the last, short sleep
 # What is sent right after opening a port, or right before closing it, is lost: wait two periods
 # of the sound server. Two of 1,024 frames at 48 kHz are 43 ms.
 SETTLE_NS = 50 * NS_PER_MS
@@ -146,7 +145,7 @@ def _perform(
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: inbox.hang_up())
-    clock = RealClock(inbox, SPIN_NS if realtime else NAP_NS, spins=realtime)
+    clock = RealClock(inbox, SPIN_NS if realtime else 0)
     ledger = Ledger()
     max_note_ns = round(orders.get("max_note_s", MAX_NOTE_NS / NS_PER_S) * NS_PER_S)
     transport = Transport(outbox.write, orders.get("song"))

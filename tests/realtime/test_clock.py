@@ -20,10 +20,9 @@ def test_virtual_time_never_goes_back() -> None:
     assert clock.now_ns() == 5
 
 
-@pytest.mark.parametrize("spins", [False, True])
-@pytest.mark.parametrize("early_ns", [0, 1_000_000, NS_PER_S])
-def test_a_wait_does_not_end_before_its_time(early_ns: int, *, spins: bool) -> None:
-    clock = RealClock(None, early_ns, spins=spins)
+@pytest.mark.parametrize("spin_ns", [0, 1_000_000, NS_PER_S])
+def test_a_wait_does_not_end_before_its_time(spin_ns: int) -> None:
+    clock = RealClock(spin_ns=spin_ns)
     due_ns = clock.now_ns() + 3_000_000
     assert clock.wait_until(due_ns) is False
     assert clock.now_ns() >= due_ns
@@ -34,12 +33,11 @@ def test_a_moment_that_has_passed_is_not_waited_for() -> None:
     assert clock.wait_until(clock.now_ns() - NS_PER_S) is False
 
 
-@pytest.mark.parametrize("spins", [False, True])
-@pytest.mark.parametrize("early_ns", [0, 1_000_000])
-def test_a_wait_ends_when_there_is_something_to_read(early_ns: int, *, spins: bool) -> None:
+@pytest.mark.parametrize("spin_ns", [0, 1_000_000])
+def test_a_wait_ends_when_there_is_something_to_read(spin_ns: int) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", 0) as target:
-        clock = RealClock(source, early_ns, spins=spins)
+        clock = RealClock(source, spin_ns)
         due_ns = clock.now_ns() + 2_000_000
         assert clock.wait_until(due_ns) is False
         assert clock.now_ns() >= due_ns
