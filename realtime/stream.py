@@ -67,7 +67,8 @@ class Stream:
         # After the last event that cannot be undone, and after each one since.
         self._moments = deque([Moment(start_ns, engine.snapshot(), {}, 0, keeping)])
         self._heard: deque[Heard] = deque(maxlen=_KEPT)
-        self._asked = self._last_asked = 0.0
+        self._asked = 0.0
+        self._last_asked = bias.OWN_DENSITY
 
     @property
     def codec(self) -> Codec:
@@ -138,12 +139,10 @@ class Stream:
     def ask(self, density: float) -> None:
         """So many notes a second the machine is to play from now on; 0: as many as it likes."""
         self._asked = density
-        if not density or density == self._last_asked:
-            return
-        if self._last_asked:
+        if density and density != self._last_asked:
             ahead = bias.asked_otherwise(self.last.ahead, self._last_asked, density)
             self._moments[-1] = self.last._replace(ahead=ahead)
-        self._last_asked = density
+            self._last_asked = density
 
     def nudge(self, rng: np.random.Generator) -> None:
         """What the model remembers is disturbed, as long as its last event stands."""

@@ -60,6 +60,14 @@ def test_as_many_notes_come_as_are_asked_for(performer: Performer, density: floa
     assert len(notes) / 200 == pytest.approx(density, rel=0.15)
 
 
+def test_of_few_notes_there_are_no_more_at_the_beginning(make_checkpoint: MakeCheckpoint) -> None:
+    played = 0
+    for seed in range(8):
+        performer = on(make_checkpoint(seed, OCTAVES, spread=0.2), density=0.5)
+        played += len(onsets(play(performer, 0, 4)))
+    assert played <= 8 * 4 * 0.5
+
+
 def test_density_is_of_the_second_that_passes_whatever_the_tempo(
     make_checkpoint: MakeCheckpoint,
 ) -> None:
