@@ -93,6 +93,8 @@ class Daemon:
             self._outlet.close()
             if self._link:
                 self._link.close()
+            if self._osc:
+                self._osc.close()
             raise
 
     def _connect(self) -> None:
@@ -101,6 +103,11 @@ class Daemon:
         Raises:
             ComposerError: the recording cannot be written, or nobody can listen for OSC there.
         """
+        if self._orders.osc or self._orders.osc_to:
+            # Not at the top: most do without.
+            from realtime.osc import Osc
+
+            self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
         self._tape = Tape(
             self._orders.record,
             self._band.parts,
@@ -108,11 +115,6 @@ class Daemon:
             max_note_s=self._orders.player.get("max_note_s", MAX_NOTE_NS / NS_PER_S),
             log=self._log,
         )
-        if self._orders.osc or self._orders.osc_to:
-            # Not at the top: most do without.
-            from realtime.osc import Osc
-
-            self._osc = Osc(self._orders.osc, self._orders.osc_to, self._inbox.want)
         self._desk = Desk(
             self._orders,
             self._band,

@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,12 @@ class Take:
         """
         self._committed_ns = now_ns - LAG_NS
         self._score.commit(self._committed_ns)
-        try:
+        with ExitStack() as closing:
+            closing.enter_context(self._file)
             self._recording.save()
+            closing.callback(self._recording.close)
             self._write_down()
-        except MidiFileError:
-            self._file.close()
-            raise
+            closing.pop_all()
 
     def close(self, end_ns: int) -> None:
         """Nobody plays any longer. Raises MidiFileError when that cannot be saved."""

@@ -164,3 +164,18 @@ def test_who_asks_for_another_model_by_osc_is_told_what_came_of_it(
             program.send(asked.build().dgram)
             [word] = OscMessage(program.recv(1500))
             assert word.endswith(outcome)
+
+
+def test_where_somebody_else_listens_for_osc_the_last_recording_is_kept(
+    composerd: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "song.mid").write_text("yesterday's")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        daemon = composerd("--port", "none", "--osc", taken, "--record", tmp_path / "song.mid")
+        said = daemon.said()
+    assert said.startswith(f"composerd: cannot listen for OSC at 127.0.0.1:{taken}: ")
+    assert said.count("\n") == 1
+    assert daemon.returncode == 1
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["yesterday's"]

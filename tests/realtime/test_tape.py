@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
+import mido
 import pytest
 
 from realtime.clock import NS_PER_S
@@ -36,3 +38,19 @@ def test_a_full_disk_is_told_once_and_then_nothing_is_written_any_more(tmp_path:
     tape.close(10 * NS_PER_S)
     assert said == [f"cannot write {files[0]}: File too large; what was recorded before is kept"]
     assert [file.read_bytes() for file in files] == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="where no disk is full for trying")
+def test_where_there_is_no_room_for_the_take_the_recording_is_brought_to_its_end(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    (tmp_path / "t.mid.take").symlink_to("/dev/full")
+    tape = Tape(tmp_path / "t.mid", [], human=True, max_note_s=30, log=said.append)
+    play(tape, 1)
+    del tape
+    gc.collect()  # warns of a file that was left open
+    assert len(said) == 1
+    assert [message.type for message in mido.MidiFile(tmp_path / "t.mid").tracks[1]] == [
+        *("track_name", "note_on", "note_off", "end_of_track")
+    ]
