@@ -9,5 +9,5 @@ bias, sampler, modes, human, tempo, grid, pacing, stream, form, machine, perform
 obeying, course, composer. What watches and tells: child, signals, control, pulse, part, band,
 outlet, song, link, report, recording, score, take, tape, systemd, osc, orders, desk, mending,
 daemon. What one types: render, replay, terminal, status, check, service, config, ensemble, options,
-learn, cli, generate.
+learn, instead, cli, generate.
 """

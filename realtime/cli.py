@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import enum
-import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from core.errors import SettingsError
-from realtime import ports, service
+from realtime import service
 from realtime.clock import NS_PER_S, RealClock
 from realtime.config import default_path
 from realtime.daemon import Daemon
 from realtime.ensemble import ensemble
+from realtime.instead import (
+    AsJson,
+    Check,
+    ConfigFile,
+    InstallService,
+    Learn,
+    ListPorts,
+    PrintConfig,
+    Status,
+    learn_controller,
+    show_check,
+    show_ports,
+    show_status,
+)
 from realtime.modes import in_vain, nobody_to_answer
 from realtime.options import (
     HELP,
-    INSTEAD_PANEL,
     MAX_S,
     Channel,
     Model,
@@ -33,7 +45,6 @@ from realtime.options import (
     Version,
     as_file,
     composer_orders,
-    from_file,
     run,
     with_knobs,
 )
@@ -66,11 +77,6 @@ def composerd() -> None:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     run(app, "composerd")
-
-
-def _from_file(context: typer.Context, path: Path | None) -> Path | None:
-    context.obj = from_file(context, path)
-    return path
 
 
 @app.command()
@@ -157,71 +163,14 @@ def _composerd(
         str | None,
         typer.Option(help="Send what is played by OSC, for visuals.", metavar="HOST:PORT"),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of options (TOML). Default: composerd.toml in the folder for such files.",
-            callback=_from_file,
-            is_eager=True,
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = None,
-    print_config: Annotated[
-        bool,
-        typer.Option(
-            "--print-config",
-            help="Print these options as such a file, and exit.",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = False,
-    learn: Annotated[
-        str | None,
-        typer.Option(
-            help="Wait until a controller of --input moves: it turns this knob from now on.",
-            metavar="KNOB",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = None,
-    list_ports: Annotated[
-        bool,
-        typer.Option(
-            "--list-ports",
-            help="Show the MIDI ports there are, and exit.",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = False,
-    status: Annotated[
-        bool,
-        typer.Option(
-            "--status",
-            help="Ask the composerd that runs how it is, and exit.",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = False,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check",
-            help="Say whether it would play here, how well, and exit.",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = False,
-    install_service: Annotated[
-        bool,
-        typer.Option(
-            "--install-service",
-            help="Have systemd or launchd play so, from each login on.",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="With --list-ports or --status: as JSON.",
-            rich_help_panel=INSTEAD_PANEL,
-        ),
-    ] = False,
+    config: ConfigFile = None,
+    print_config: PrintConfig = False,
+    learn: Learn = None,
+    list_ports: ListPorts = False,
+    status: Status = False,
+    check: Check = False,
+    install_service: InstallService = False,
+    as_json: AsJson = False,
     _: Version = False,
     **knobs: Any,
 ) -> None:
@@ -233,10 +182,10 @@ def _composerd(
     """
     start_ns = RealClock().now_ns()
     if list_ports:
-        _list_ports(api, as_json)
+        show_ports(api, as_json)
         return
     if status:
-        _show_status(port, as_json)
+        show_status(port, as_json)
         return
     source = context.get_parameter_source("mode")
     if input_ and source and source.name == "DEFAULT":
@@ -258,7 +207,7 @@ def _composerd(
         typer.echo(as_file(context, context.obj), nl=False)
         return
     if learn:
-        _learn(learn, config or default_path(), input_, api)
+        learn_controller(learn, config or default_path(), input_, api)
         return
     if (thru or input_channel) and not input_:
         raise SettingsError("--thru and --input-channel are about --input; give that too")
@@ -287,7 +236,7 @@ def _composerd(
         link=sync is Sync.LINK,
     )
     if check:
-        _check(orders)
+        show_check(orders)
     if install_service:
         arguments = [argument for argument in sys.argv[1:] if argument != "--install-service"]
         typer.echo(service.install(arguments))
@@ -328,50 +277,12 @@ def _clock_orders(
     return {"sync": follows, "clock_input": clock_input, "send_clock": send_clock}
 
 
-def _list_ports(api: str | None, as_json: bool) -> None:
-    found = {"outputs": ports.list_outputs(api), "inputs": ports.list_inputs(api)}
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    for direction, names in found.items():
-        typer.echo(f"{direction}:")
-        for name in names or ["(none)"]:
-            typer.echo(f"  {name}")
-
-
 def _osc_address(text: str | None) -> tuple[str, int] | None:
     if text is None:
         return None
     from realtime.osc import address
 
     return address(text)
-
-
-def _learn(knob: str, path: Path, keyboard: str | None, api: str | None) -> None:
-    from realtime import learn
-
-    knob = learn.knob_named(knob)
-    if keyboard is None:
-        raise SettingsError("name the keyboard whose controller is to be learned with --input")
-    log(f"move the controller of {keyboard} that is to turn {knob}")
-    row = learn.bind(path, learn.next_moved(keyboard, api), knob)
-    log(f"{path} now says: {row}")
-
-
-def _show_status(port: str | None, as_json: bool) -> None:
-    from realtime import status
-
-    answer = status.ask(port)
-    typer.echo(json.dumps(answer, indent=2) if as_json else status.as_text(answer))
-
-
-def _check(orders: Orders) -> NoReturn:
-    from realtime.check import check
-
-    lines = check(orders)
-    for line in lines:
-        typer.echo(line)
-    raise typer.Exit(0 if all(line.well for line in lines) else 1)
 
 
 def _writable(path: Path | None) -> Path | None:
