@@ -169,17 +169,17 @@ class Composerd:
             text=True,
             env=jack.environment | environment,
         )
-        self._lines: list[str] = []
+        self.lines: list[tuple[float, str]] = []  # s of the monotonic clock, what it said
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         assert self.process.stderr
         for line in self.process.stderr:
-            self._lines.append(line)
+            self.lines.append((time.monotonic(), line.rstrip()))
 
     def says(self, words: str, within_s: float = 30) -> None:
         """Wait until it has said so."""
-        wait_until(lambda: any(words in line for line in self._lines), within_s, words)
+        wait_until(lambda: any(words in line for _, line in self.lines), within_s, words)
 
     def child(self, module: str) -> psutil.Process:
         """The one at work: it is older than the one that waits beside it."""

@@ -39,6 +39,7 @@ class Trial(NamedTuple):
     left: int  # notes
     release_ms: float | None  # from the death to the last release of what sounded
     resumed_ms: float | None  # from the death, or its end, to the next note
+    story: tuple[str, ...] = ()  # if notes are left: what was done, said and heard, and when
 
 
 class Stage:
@@ -47,6 +48,22 @@ class Stage:
     def __init__(self, jack: Jack, listener: Listener, daemon: Composerd, fuse: Path) -> None:
         self.jack, self.listener, self.daemon, self.fuse = jack, listener, daemon, fuse
         self.began_s = time.monotonic()
+        self._acts: list[tuple[float, str]] = []
+
+    def act(self, words: str) -> float:
+        """Something is done to composerd now."""
+        self._acts.append((now_s := time.monotonic(), words))
+        return now_s
+
+    def story(self, first: Listener) -> tuple[str, ...]:
+        """Of the trial from its death on; `first` listened then."""
+        died_s = self._acts[0][0]
+        told = [*self._acts, *((at_s, f"composerd: {line}") for at_s, line in self.daemon.lines)]
+        for listener in {first, self.listener}:
+            told += [(at_s, message.hex(" ")) for at_s, message in list(listener.heard)]
+        return tuple(
+            f"{at_s - died_s:.3f} {words}" for at_s, words in sorted(told) if at_s > died_s - 1
+        )
 
 
 class Death(NamedTuple):
@@ -79,7 +96,8 @@ def trial(jack: Jack, death: Death, number: int, patience_s: float) -> Trial:
                 time.sleep(dice.uniform(0, 1))
                 wait_until(lambda: bool(listener.sounding()), 30, "a note")
                 dying = True
-                return _die(stage, death, patience_s)
+                done = _die(stage, death, patience_s)
+                return done._replace(story=stage.story(listener)) if done.left else done
         except TooLateError as error:
             if dying:
                 raise
@@ -90,13 +108,13 @@ def trial(jack: Jack, death: Death, number: int, patience_s: float) -> Trial:
 
 
 def _die(stage: Stage, death: Death, patience_s: float) -> Trial:
-    died_s = time.monotonic()
+    died_s = stage.act("dies")
     before = stage.listener.sounding()
     first = stage.listener
     death.cause(stage)
     wait_until(lambda: not stage.fuse.exists(), 30, "the exception")
     # From here on one can speak of 'after': a stop is over, a port is back, an exception raised.
-    over_s = time.monotonic()
+    over_s = stage.act("has died")
     since_s = over_s if stage.listener is not first or death.room else died_s
     if death.arguments[:1] == ("--duration",):
         died_s, since_s, before = over_s, over_s, first.sounding()
@@ -116,7 +134,7 @@ def _die(stage: Stage, death: Death, patience_s: float) -> Trial:
 def _hold(stage: Stage, over_s: float, patience_s: float) -> Trial:
     """It goes on; then it is asked to stop."""
     resumed_ms = _resumed(stage, over_s, over_s)
-    before, asked_s = stage.listener.sounding(), time.monotonic()
+    before, asked_s = stage.listener.sounding(), stage.act("is asked to end")
     if stage.daemon.alive:
         stage.daemon.process.send_signal(signal.SIGTERM)
     left, release_ms = _listen(stage.listener, before, asked_s, asked_s, After.ENDS, patience_s)
@@ -156,5 +174,6 @@ def _still(stage: Stage) -> int:
     """What sounds when all is over."""
     with suppress(TooLateError):
         wait_until(lambda: not stage.daemon.alive, 60, "the end")
+    stage.act("has ended")
     time.sleep(After.ENDS.value)
     return len(stage.listener.sounding())
