@@ -33,8 +33,11 @@ ROOMS = {
     "desk": ("realtime.desk", "Desk", "played"),
     "daemon": ("realtime.daemon", "Daemon", "_handle"),
 }
-# What runs as a program cannot be wrapped: there it comes from outside, at any line.
-PROGRAMS = {"player": "realtime.player", "composer": "realtime.composer"}
+# What runs as a program cannot be wrapped: there it comes from outside, at any line of its work.
+PROGRAMS = {
+    "player": ("realtime.player", "_perform"),
+    "composer": ("realtime.composer", "_compose"),
+}
 
 
 class PlantedError(Exception):
@@ -81,16 +84,17 @@ class Planter:
         return spec
 
 
-def waits_for_orders() -> bool:
-    """It does not work yet: the one beside it is to be struck."""
-    frame = sys._current_frames()[threading.main_thread().ident]
-    while frame and frame.f_code.co_name != "greeting":
+def is_at(work: str) -> bool:
+    """Else, as long as it gets ready or waits for orders, the one beside it is to be struck."""
+    frame, names = sys._current_frames()[threading.main_thread().ident], set()
+    while frame:
+        names.add(frame.f_code.co_name)
         frame = frame.f_back
-    return frame is not None
+    return work in names and "greeting" not in names
 
 
-def strike_from_outside() -> None:
-    while waits_for_orders() or not fuse_is_lit():
+def strike_from_outside(work: str) -> None:
+    while not is_at(work) or not fuse_is_lit():
         time.sleep(0.02)
     signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR2)
 
@@ -102,6 +106,6 @@ def strike(*_) -> None:
 room = os.environ.get("COMPOSER_PLANT")
 if room in ROOMS:
     sys.meta_path.insert(0, Planter(*ROOMS[room]))
-elif room in PROGRAMS and PROGRAMS[room] in sys.orig_argv:
+elif room in PROGRAMS and PROGRAMS[room][0] in sys.orig_argv:
     signal.signal(signal.SIGUSR2, strike)
-    threading.Thread(target=strike_from_outside, daemon=True).start()
+    threading.Thread(target=strike_from_outside, args=PROGRAMS[room][1:], daemon=True).start()
