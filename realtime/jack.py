@@ -11,6 +11,7 @@ import ctypes
 from realtime.clock import NS_PER_MS
 
 STANDS_AFTER_NS = 500 * NS_PER_MS  # its time goes on in periods, of up to 186 ms
+TRIES = 3  # JACK turns down one in some hundred programs that knock, whatever they want
 _NO_START_SERVER = 1  # jack/types.h
 
 
@@ -38,9 +39,11 @@ class Server:
         self._last_frame_time.argtypes = (ctypes.c_void_p,)
         self._port_by_name.restype = ctypes.c_void_p
         self._port_by_name.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
-        self._client = opened(client.encode(), _NO_START_SERVER, None)
-        if not self._client:
-            raise OSError("there is no JACK server")
+        for _ in range(TRIES):
+            self._client = opened(client.encode(), _NO_START_SERVER, None)
+            if self._client:
+                return
+        raise OSError("there is no JACK server")
 
     def frames(self) -> int:
         """Its time. Takes some microseconds and never waits."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import rtmidi
 
 from core.errors import PortError
-from realtime.jack import Server, Standstill
+from realtime.jack import TRIES, Server, Standstill
 
 CLIENT = "composer"  # how JACK and ALSA name the owner of our ports
 
@@ -255,8 +255,10 @@ def _systems(client: Any, api: str | None) -> list[Any]:
     name = CLIENT if client is rtmidi.MidiOut else f"{CLIENT}-in"
     running = []
     for number in [compiled[api]] if api else compiled.values():
-        with contextlib.suppress(rtmidi.RtMidiError), _quiet():
-            running.append(client(number, name=name))
+        for _ in range(TRIES):
+            with contextlib.suppress(rtmidi.RtMidiError), _quiet():
+                running.append(client(number, name=name))
+                break
     if not running:
         hint = "start JACK, or load ALSA's snd-seq" if sys.platform == "linux" else "start one"
         raise NoMidiSystemError(f"no MIDI system is running ({api or ', '.join(compiled)}); {hint}")

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+import rtmidi
 
 from core.errors import PortError
 from realtime.ports import (
@@ -78,6 +79,25 @@ def test_a_system_that_does_not_run_is_told_apart_from_a_missing_port(
     with pytest.raises(NoMidiSystemError, match="no MIDI system is running"):
         open_output("Piano", "jack")
     assert capfd.readouterr().err == ""
+
+
+def test_a_system_that_turns_us_down_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Moody:
+        def __init__(self, _: int, name: str) -> None:
+            asked.append(name)
+            if len(asked) == 1:
+                raise rtmidi.RtMidiError("JACK server not running?")
+
+        def get_ports(self) -> list[str]:
+            return ["Piano"]
+
+        def delete(self) -> None:
+            pass
+
+    monkeypatch.setattr(rtmidi, "MidiOut", Moody)
+    assert list_outputs("jack") == ["Piano"]
 
 
 def test_a_system_that_nobody_knows_is_answered_with_those_there_are() -> None:
