@@ -85,6 +85,8 @@ class Outlet:
             tick: where the song is.
         """
         self.lost = True
+        # It has no more to say, and to close a port whose server has died may take it a second.
+        self.player.process.kill()
         self.player.close()
         self._await_port(tick)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -20,10 +21,14 @@ class Player(Child):
 
     def __init__(self) -> None:
         self.orders: dict[str, Any] = {}
+        self.process = Mock()
 
     def begin(self, orders: dict[str, Any], _inbox: Arrivals) -> dict[str, Any]:
         self.orders = orders
         return {"port": "listener", "virtual": False}
+
+    def begin_later(self, orders: dict[str, Any], _inbox: Arrivals) -> None:
+        self.orders = orders
 
     def tell(self, _record: Record) -> None:
         pass
@@ -75,3 +80,15 @@ def test_what_was_released_long_before_its_last_word_sounds_no_more(way_out: Out
     way_out.sent(sent(note_off(0, 60), NS_PER_S))
     way_out.sent(sent(note_off(0, 61), NS_PER_S + UNSEEN_NS + 1))
     assert left_to_release(way_out) == {(0, 61)}
+
+
+def test_who_has_lost_the_port_is_not_waited_for_as_closing_it_may_take_long(
+    way_out: Outlet,
+) -> None:
+    way_out.begin()
+    loser = way_out.player
+    way_out.lose(None)
+    assert isinstance(loser.process, Mock)
+    loser.process.kill.assert_called_once()
+    assert isinstance(way_out.player, Player)
+    assert way_out.player.orders["wait"]
