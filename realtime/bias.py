@@ -26,7 +26,7 @@ CENTER_PULL = 6
 # beside a tenth of a second.
 AHEAD_NOTES = 10
 E_FOLD_NOTES = 5  # so many make about e times as few come, with the network that comes along
-OWN_DENSITY = 8.0  # notes a second, of that network when nobody asks for any
+OWN_DENSITY = 8.0  # notes a second, about what that network plays when nobody asks for any
 MOST_AHEAD = 8 * AHEAD_NOTES
 LONGEST_WAIT_NOTES = 10
 CHORD_S = 0.05  # shorter times belong to a chord: that they are longer or shorter is no matter

@@ -11,7 +11,7 @@ import ctypes
 from realtime.clock import NS_PER_MS
 
 STANDS_AFTER_NS = 500 * NS_PER_MS  # its time goes on in periods, of up to 186 ms
-TRIES = 3  # JACK turns down one in some hundred programs that knock, whatever they want
+TRIES = 3  # JACK now and then turns down a program that knocks, whatever it wants
 _NO_START_SERVER = 1  # jack/types.h
 
 
