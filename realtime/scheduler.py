@@ -59,7 +59,8 @@ class Scheduler:
         self._queue: list[tuple[int, int, Record]] = []
         self._numbers = itertools.count()
         self._epochs = [0] * 16  # by channel
-        self._untold: list[Record] = []
+        # What a SENT record is made of: to make it takes as long as to send the next message.
+        self._untold: list[tuple[bytes, int, int, int]] = []
         self._again: deque[tuple[int, bytes]] = deque()  # what is said again, and when
 
     @property
@@ -171,8 +172,8 @@ class Scheduler:
 
     def _tell(self) -> None:
         untold, self._untold = self._untold, []
-        for record in untold:
-            self._report(record)
+        for message, due_ns, at_ns, epoch in untold:
+            self._report(Record(Kind.SENT, message, due_ns, at_ns, epoch))
 
     def _is_over(self, record: Record) -> bool:
         return is_note(record.message) and record.epoch < self._epochs[record.message[0] & 0x0F]
@@ -181,24 +182,26 @@ class Scheduler:
         """Send what is due at one instant."""
         if instant and self._clock.now_ns() - instant[0].due_ns > LATE_NS:
             instant = self._without_onsets(instant)
-        later = []
+        notes, others = [], []
         for record in instant:
-            if is_release(record.message) and self._ledger.sounds(record.message):
+            if not is_note(record.message):
+                others.append(record)
+            elif is_release(record.message) and self._ledger.sounds(record.message):
                 self._leave(record.message, record.due_ns)
             else:
-                later.append(record)
+                notes.append(record)
         # A note that is struck again without a release gets one.
-        for record in later:
-            self._release_before(record)
-        for record in later:
-            if not is_note(record.message):
-                self._leave(record.message, record.due_ns)
-        for record in later:
+        for record in notes:
+            if is_onset(record.message):
+                self._release_before(record)
+        for record in others:
+            self._leave(record.message, record.due_ns)
+        for record in notes:
             if is_onset(record.message):
                 self._release_before(record)
                 self._leave(record.message, record.due_ns)
             # What is still sounding was struck at this instant, before its release was queued.
-            elif is_release(record.message) and self._ledger.sounds(record.message):
+            elif self._ledger.sounds(record.message):
                 self._leave(record.message, record.due_ns)
 
     def _without_onsets(self, instant: list[Record]) -> list[Record]:
@@ -207,17 +210,16 @@ class Scheduler:
                 self._report(record._replace(kind=Kind.DROPPED, at_ns=self._clock.now_ns()))
         return [record for record in instant if not is_onset(record.message)]
 
-    def _release_before(self, record: Record) -> None:
-        if is_onset(record.message) and self._ledger.sounds(record.message):
-            channel, pitch = record.message[0] & 0x0F, record.message[1]
-            self._leave(note_off(channel, pitch), record.due_ns)
+    def _release_before(self, onset: Record) -> None:
+        if self._ledger.sounds(onset.message):
+            channel, pitch = onset.message[0] & 0x0F, onset.message[1]
+            self._leave(note_off(channel, pitch), onset.due_ns)
 
     def _leave(self, message: bytes, due_ns: int) -> None:
         self._ledger.leaving(message, self._clock.now_ns())
         self._send(message)
         self._ledger.left(message)
         at_ns = self._clock.now_ns()
-        if is_release(message) and at_ns > due_ns + LATE_NS:
+        if at_ns > due_ns + LATE_NS and is_release(message):
             self._say_later(message)
-        epoch = self._epochs[message[0] & 0x0F]
-        self._untold.append(Record(Kind.SENT, message, due_ns, at_ns, epoch))
+        self._untold.append((message, due_ns, at_ns, self._epochs[message[0] & 0x0F]))

@@ -81,7 +81,8 @@ def is_onset(message: bytes) -> bool:
 
 def is_release(message: bytes) -> bool:
     """A note-off; or a note-on with velocity 0, which many keyboards send instead."""
-    return is_note(message) and not is_onset(message)
+    status = message[0] & 0xF0
+    return status == 0x80 or (status == 0x90 and not message[2])
 
 
 def note_on(channel: int, pitch: int, velocity: int) -> bytes:
