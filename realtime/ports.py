@@ -1,4 +1,4 @@
-"""MIDI ports: the only file that knows rtmidi. Lists them, finds one by name, opens or makes it.
+"""MIDI ports: the only file that knows rtmidi. Lists them, opens one or makes it.
 
 There are no closed ports here, only names: what is not open cannot send.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import rtmidi
 
 from core.errors import PortError
 from realtime.jack import TRIES, Server, Standstill
+from realtime.names import client_and_port, match
 
 CLIENT = "composer"  # how JACK and ALSA name the owner of our ports
 
@@ -170,9 +170,7 @@ def open_output(name: str, api: str | None = None, *, existing: bool = False) ->
         NoMidiSystemError: there is none that runs.
         PortError: several ports match, or none does and no virtual port can or may be made.
     """
-    if existing and match(name, list_outputs(api)) is None:
-        raise PortError(f"no output port matches '{name}'")
-    return _open(Output, rtmidi.MidiOut, "output", name, api)
+    return _open(Output, rtmidi.MidiOut, "output", name, api, existing=existing)
 
 
 def open_input(name: str, api: str | None = None) -> Input:
@@ -180,35 +178,15 @@ def open_input(name: str, api: str | None = None) -> Input:
     return _open(Input, rtmidi.MidiIn, "input", name, api)
 
 
-def match(name: str, names: list[str], direction: str = "output") -> str | None:
-    """The one of `names` that is meant by `name`; None when there is none.
-
-    >>> match("midi", ["fluidsynth:midi_00", "system:midi"])
-    'system:midi'
-    >>> match("FLUID", ["fluidsynth:midi_00", "system:midi"])
-    'fluidsynth:midi_00'
-
-    Raises:
-        PortError: several are equally good.
-    """
-    ways: tuple[Callable[[str], bool], ...] = (
-        lambda listed: listed == name,
-        lambda listed: name in _parts(listed),
-        lambda listed: name.casefold() in listed.casefold(),
-    )
-    for way in ways:
-        found = [listed for listed in names if way(listed)]
-        if len(found) > 1:
-            raise PortError(
-                f"{len(found)} {direction} ports match '{name}': {', '.join(found)}; "
-                "name one in full"
-            )
-        if found:
-            return found[0]
-    return None
-
-
-def _open(port_type: type[P], client: Any, direction: str, name: str, api: str | None) -> P:
+def _open(
+    port_type: type[P],
+    client: Any,
+    direction: str,
+    name: str,
+    api: str | None,
+    *,
+    existing: bool = False,
+) -> P:
     threads_before = _threads()
     systems = _systems(client, api)
     midi, found = systems[0], None
@@ -220,6 +198,9 @@ def _open(port_type: type[P], client: Any, direction: str, name: str, api: str |
     for system in systems:
         if system is not midi:
             system.delete()
+    if existing and not found:
+        midi.delete()
+        raise PortError(f"no {direction} port matches '{name}'")
     own_name = direction if found else name
     try:
         if found:
@@ -274,19 +255,8 @@ def _names(midi: Any) -> list[str]:
 
 
 def _is_ours(name: str) -> bool:
-    client, port = _client_and_port(name)
+    client, port = client_and_port(name)
     return port in _ours and (client is None or client.startswith(CLIENT))
-
-
-def _client_and_port(name: str) -> tuple[str | None, str]:
-    """JACK lists 'client:port', ALSA 'client:port 128:0', WinMM 'port 0', CoreMIDI 'port'."""
-    client, colon, port = re.sub(r" \d+(:\d+)?$", "", name).partition(":")
-    return (client, port) if colon else (None, client)
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    client, port = _client_and_port(name)
-    return (port,) if client is None else (client, port, f"{client}:{port}")
 
 
 def _threads() -> set[str]:

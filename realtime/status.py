@@ -22,7 +22,7 @@ import platformdirs
 import psutil
 
 from core.errors import ComposerError, SettingsError
-from realtime import ports
+from realtime.names import match
 
 PROGRAM = "composerd"
 PATIENCE_S = 2.0  # for the other side
@@ -77,7 +77,7 @@ def ask(port: str | None = None) -> dict[str, Any]:
         raise ComposerError("no composerd of yours is running")
     names = [answer["port"] for answer in found]
     if port is not None:
-        name = ports.match(port, names, "composerd")
+        name = match(port, names, "composerd")
         if name is None:
             raise ComposerError(f"no composerd plays to '{port}', but to: {', '.join(names)}")
         found = [answer for answer in found if answer["port"] == name]

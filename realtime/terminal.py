@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from typing import Any
@@ -29,10 +30,19 @@ def live_line(line: str) -> None:
     """One line that is written over and over; nothing where nobody looks."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write(f"\r\x1b[K{line[:width]}")
-        sys.stderr.flush()
+        _say(f"\r\x1b[K{line[:width]}", nl=False)
 
 
 def log(line: str) -> None:
     live_line("")
-    typer.echo(line, err=True)
+    _say(line)
+
+
+def _say(text: str, *, nl: bool = True) -> None:
+    """To nobody, once whoever read it has gone: the music goes on."""
+    try:
+        typer.echo(text, err=True, nl=nl)
+    except OSError:
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nobody, 2)
+        os.close(nobody)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import mido
 import numpy as np
+import psutil
 import pytest
 
 from core import midi_file
-from tests.realtime.composerd import Composerd, Start, run
+from tests.realtime.composerd import CLI, PATIENCE_S, Composerd, Start, run
 from tests.realtime.heard import is_onset, onsets, sounding
 from tests.realtime.pianist import pianist
 
@@ -365,6 +366,20 @@ def test_a_keyboard_that_floods_it_is_heard_as_far_as_anybody_plays(
     assert figures["unheard"] > 1000
     assert figures["restarts"] == 0
     assert not sounding(listener.heard())
+
+
+def test_whoever_reads_what_it_says_may_go(tmp_path: Path) -> None:
+    stats = tmp_path / "stats.json"
+    arguments = ["--port", "none", "--duration", "5", "--stats", str(stats)]
+    daemon = subprocess.Popen([*CLI, *arguments], stderr=subprocess.PIPE)
+    assert daemon.stderr
+    with daemon.stderr as reader:
+        assert b"rehearsing" in reader.readline()
+    psutil.Process(daemon.pid).children()[0].kill()  # there is much to say about that
+    assert daemon.wait(PATIENCE_S) == 0
+    figures = json.loads(stats.read_text())
+    assert figures["restarts"] == 1
+    assert figures["onsets"] > 0
 
 
 def test_without_a_midi_system_it_rehearses(composerd: Start, monkeypatch, tmp_path: Path) -> None:
