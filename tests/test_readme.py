@@ -1,4 +1,4 @@
-"""What the README tells people to type exists."""
+"""What the README tells people to type, and to read, exists."""
 
 import re
 import subprocess
@@ -34,6 +34,14 @@ def test_the_readme_has_commands() -> None:
 def test_every_option_in_the_readme_is_one_of_the_command(command: str, arguments: str) -> None:
     for option in re.findall(r"--[a-z-]+", arguments):
         assert option in help_of(command)
+
+
+@pytest.mark.parametrize("package", ["core", "realtime"])
+def test_the_reading_order_names_every_file(package: str) -> None:
+    folder = README.parent / package
+    _, order = (folder / "__init__.py").read_text().split("Read in this order")
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert files <= set(re.findall(r"\w+", order))
 
 
 def test_the_hour_of_music_in_the_readme_is_written(tmp_path: Path) -> None:
