@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from typing import Protocol
+
+from realtime.timer import Timer
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -42,21 +45,32 @@ class RealClock:
     def __init__(self, wakes: Wakes | None = None, spin_ns: int = 0) -> None:
         self._wakes = wakes
         self._spin_ns = spin_ns
+        self._timer: Timer | None = None
+        if wakes is not None:
+            with contextlib.suppress(OSError):
+                self._timer = Timer()
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
 
     def wait_until(self, due_ns: int) -> bool:
-        # Computed from the absolute due time at each wait, so that lateness never adds up.
-        left_s = max(0, due_ns - self._spin_ns - time.monotonic_ns()) / NS_PER_S
-        if self._wakes is None:
-            time.sleep(left_s)  # noqa: TID251 - this is realtime.clock
-        # select, not poll: its timeout counts in microseconds, poll's in milliseconds.
-        elif select.select([self._wakes], [], [], left_s)[0]:
+        if self._sleep_until(due_ns - self._spin_ns):
             return True
         if self._spin_ns:
             while time.monotonic_ns() < due_ns:
                 pass
+        return False
+
+    def _sleep_until(self, at_ns: int) -> bool:
+        if self._wakes is not None and self._timer:
+            self._timer.set(at_ns)
+            return self._wakes in select.select([self._wakes, self._timer], [], [])[0]
+        # Computed from the absolute time at each wait, so that lateness never adds up.
+        left_s = max(0, at_ns - time.monotonic_ns()) / NS_PER_S
+        if self._wakes is not None:
+            # select, not poll: its timeout counts in microseconds, poll's in milliseconds.
+            return bool(select.select([self._wakes], [], [], left_s)[0])
+        time.sleep(left_s)  # noqa: TID251 - this is realtime.clock
         return False
 
 

@@ -8,6 +8,7 @@ from realtime.wire import (
     control_change,
     is_onset,
     is_release,
+    note_of,
     note_off,
 )
 
@@ -32,7 +33,7 @@ class Ledger:
 
     def sounds(self, message: bytes) -> bool:
         """Whether the note that a note message strikes or releases is sounding."""
-        return _note(message) in self._sounding
+        return note_of(message) in self._sounding
 
     def leaving(self, message: bytes, now_ns: int = 0) -> None:
         """Call before sending any message; `now_ns` is for `overlong`, and `releases`."""
@@ -40,7 +41,7 @@ class Ledger:
         if message[0] < 0xF0:
             self._channels.add(channel)
         if is_onset(message):
-            self._sounding[_note(message)] = now_ns
+            self._sounding[note_of(message)] = now_ns
         elif _pedal(message) is True:
             self._pedals.add(channel)
 
@@ -48,9 +49,9 @@ class Ledger:
         """Call after sending any message. A release ends no note struck at `at_ns` or later."""
         channel = message[0] & 0x0F
         if is_release(message):
-            if at_ns is not None and self._sounding.get(_note(message), 0) >= at_ns:
+            if at_ns is not None and self._sounding.get(note_of(message), 0) >= at_ns:
                 return
-            struck_ns = self._sounding.pop(_note(message), None)
+            struck_ns = self._sounding.pop(note_of(message), None)
             if struck_ns is not None and channel in self._pedals:
                 self._pedalled[channel] = min(struck_ns, self._pedalled.get(channel, struck_ns))
         elif _pedal(message) is False:
@@ -90,10 +91,6 @@ class Ledger:
             *(control_change(channel, SUSTAIN_PEDAL, 0) for channel in sorted(self._channels)),
             *(control_change(channel, ALL_NOTES_OFF, 0) for channel in sorted(self._channels)),
         ]
-
-
-def _note(message: bytes) -> tuple[int, int]:
-    return message[0] & 0x0F, message[1]
 
 
 def _pedal(message: bytes) -> bool | None:

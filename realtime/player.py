@@ -221,6 +221,7 @@ def _play(
         watch.glance(now_ns)
         # Not for ever: a signal that comes just before a wait does not end it.
         due_ns = now_ns + GLANCE_EVERY_NS
+        scheduler.prepare()
         if scheduler.next_due_ns is not None:
             due_ns = min(due_ns, scheduler.next_due_ns)
         # rtmidi keeps Python's lock while it lists the ports, so that a thread of its own would

@@ -14,13 +14,13 @@ import contextlib
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from core.errors import PortError
 from realtime import wire
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
 from realtime.ledger import Ledger
-from realtime.wire import Kind, Record, is_note, is_onset, is_release, note_off
+from realtime.wire import Kind, Record, is_note, is_onset, is_release, note_of, note_off
 
 LATE_NS = 100 * NS_PER_MS  # an onset later than this is worse than none
 AGAIN_NS = 60 * NS_PER_MS  # over two periods of a sound server, of 1,024 frames at 48 kHz
@@ -58,6 +58,7 @@ class Scheduler:
         # heapq is not stable: a running number keeps equals first-in first-out.
         self._queue: list[tuple[int, int, Record]] = []
         self._numbers = itertools.count()
+        self._prepared: list[bytes] | None = None  # what leaves at the first due time of the queue
         self._epochs = [0] * 16  # by channel
         # What a SENT record is made of: to make it takes as long as to send the next message.
         self._untold: list[tuple[bytes, int, int, int]] = []
@@ -76,23 +77,37 @@ class Scheduler:
         """Queue a PLAY record, unless it belongs to an epoch that is over."""
         if not self._is_over(record):
             heapq.heappush(self._queue, (record.due_ns, next(self._numbers), record))
+            if record.due_ns <= self._queue[0][0]:
+                self._prepared = None
+
+    def prepare(self) -> None:
+        """Choose what leaves next, in its order, so that nothing is left to do then but to send it.
+
+        A process that has slept finds nothing that it needs near at hand: every step takes several
+        times as long as a moment later. So take those steps before.
+        """
+        if self._queue and self._prepared is None:
+            self._prepared = in_order(self._first_instant(), self._ledger.sounding)
 
     def run_due(self) -> None:
         """Send all that is due now."""
-        self.say_again(self._clock.now_ns())
-        self._end_overlong()
-        while self._queue and self._queue[0][0] <= self._clock.now_ns():
+        while self._queue and self._queue[0][0] <= (now_ns := self._clock.now_ns()):
             due_ns = self._queue[0][0]
-            instant = []
-            while self._queue and self._queue[0][0] == due_ns:
-                instant.append(heapq.heappop(self._queue)[2])
+            if now_ns > due_ns + LATE_NS:
+                in_time = self._without_onsets(self._first_instant())
+                self._prepared = in_order(in_time, self._ledger.sounding)
+            self.prepare()
             try:
-                self._play([record for record in instant if record.kind is not Kind.HUSH])
+                for message in self._prepared or ():
+                    self._leave(message, due_ns)
             finally:
+                instant = self._taken(due_ns)
                 self._tell()
             for record in instant:
                 if record.kind is Kind.HUSH:
                     self._release(self._ledger.releases(record.message[0] & 0x0F))
+        self.say_again(self._clock.now_ns())
+        self._end_overlong()
 
     def run_until(self, end_ns: int) -> None:
         """Send all that becomes due until `end_ns`, and return then."""
@@ -129,6 +144,7 @@ class Scheduler:
             entry for entry in self._queue if entry[0] <= stands_ns or not self._is_over(entry[2])
         ]
         heapq.heapify(self._queue)
+        self._prepared = None
 
     def _release(self, messages: list[bytes]) -> None:
         try:
@@ -178,31 +194,18 @@ class Scheduler:
     def _is_over(self, record: Record) -> bool:
         return is_note(record.message) and record.epoch < self._epochs[record.message[0] & 0x0F]
 
-    def _play(self, instant: list[Record]) -> None:
-        """Send what is due at one instant."""
-        if instant and self._clock.now_ns() - instant[0].due_ns > LATE_NS:
-            instant = self._without_onsets(instant)
-        notes, others = [], []
-        for record in instant:
-            if not is_note(record.message):
-                others.append(record)
-            elif is_release(record.message) and self._ledger.sounds(record.message):
-                self._leave(record.message, record.due_ns)
-            else:
-                notes.append(record)
-        # A note that is struck again without a release gets one.
-        for record in notes:
-            if is_onset(record.message):
-                self._release_before(record)
-        for record in others:
-            self._leave(record.message, record.due_ns)
-        for record in notes:
-            if is_onset(record.message):
-                self._release_before(record)
-                self._leave(record.message, record.due_ns)
-            # What is still sounding was struck at this instant, before its release was queued.
-            elif self._ledger.sounds(record.message):
-                self._leave(record.message, record.due_ns)
+    def _first_instant(self) -> list[Record]:
+        """What is due first, first in first out."""
+        due_ns = self._queue[0][0]
+        return [record for _, _, record in sorted(e for e in self._queue if e[0] == due_ns)]
+
+    def _taken(self, due_ns: int) -> list[Record]:
+        """What was due then, and is not in the queue any more."""
+        self._prepared = None
+        taken = []
+        while self._queue and self._queue[0][0] == due_ns:
+            taken.append(heapq.heappop(self._queue)[2])
+        return taken
 
     def _without_onsets(self, instant: list[Record]) -> list[Record]:
         for record in instant:
@@ -210,12 +213,8 @@ class Scheduler:
                 self._report(record._replace(kind=Kind.DROPPED, at_ns=self._clock.now_ns()))
         return [record for record in instant if not is_onset(record.message)]
 
-    def _release_before(self, onset: Record) -> None:
-        if self._ledger.sounds(onset.message):
-            channel, pitch = onset.message[0] & 0x0F, onset.message[1]
-            self._leave(note_off(channel, pitch), onset.due_ns)
-
     def _leave(self, message: bytes, due_ns: int) -> None:
+        self._prepared = None
         self._ledger.leaving(message, self._clock.now_ns())
         self._send(message)
         self._ledger.left(message)
@@ -223,3 +222,43 @@ class Scheduler:
         if at_ns > due_ns + LATE_NS and is_release(message):
             self._say_later(message)
         self._untold.append((message, due_ns, at_ns, self._epochs[message[0] & 0x0F]))
+
+
+def in_order(instant: Iterable[Record], sounding: Iterable[tuple[int, int]]) -> list[bytes]:
+    """The messages of one instant as they leave, while these notes (channel, pitch) sound.
+
+    >>> chord = [Record(Kind.PLAY, note_on(0, pitch, 80)) for pitch in (60, 64)]
+    >>> [message.hex() for message in in_order(chord, [(0, 64)])]
+    ['804000', '903c50', '904050']
+    """
+    sounds = set(sounding)
+    releases, others, notes = [], [], []
+    for record in instant:
+        message = record.message
+        if record.kind is Kind.HUSH:
+            continue
+        if not is_note(message):
+            others.append(message)
+        elif is_release(message) and note_of(message) in sounds:
+            sounds.remove(note_of(message))
+            releases.append(message)
+        else:
+            notes.append(message)
+    # A note that is struck again without a release gets one.
+    for note in map(note_of, filter(is_onset, notes)):
+        if note in sounds:
+            sounds.remove(note)
+            releases.append(note_off(*note))
+    strikes = []
+    for message in notes:
+        note = note_of(message)
+        # What sounds now was struck at this instant.
+        if is_onset(message):
+            if note in sounds:
+                strikes.append(note_off(*note))
+            sounds.add(note)
+            strikes.append(message)
+        elif note in sounds:
+            sounds.remove(note)
+            strikes.append(message)
+    return releases + others + strikes

@@ -85,6 +85,11 @@ def is_release(message: bytes) -> bool:
     return status == 0x80 or (status == 0x90 and not message[2])
 
 
+def note_of(message: bytes) -> tuple[int, int]:
+    """Channel 0..15 and pitch of a note message."""
+    return message[0] & 0x0F, message[1]
+
+
 def note_on(channel: int, pitch: int, velocity: int) -> bytes:
     return bytes((0x90 | channel, pitch, velocity))
 

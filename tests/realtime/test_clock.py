@@ -33,6 +33,16 @@ def test_a_moment_that_has_passed_is_not_waited_for() -> None:
     assert clock.wait_until(clock.now_ns() - NS_PER_S) is False
 
 
+@pytest.fixture(params=["timer", "timeout"])
+def _either_way_to_wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError
+
+    if request.param == "timeout":
+        monkeypatch.setattr("realtime.clock.Timer", refuse)
+
+
+@pytest.mark.usefixtures("_either_way_to_wait")
 @pytest.mark.parametrize("spin_ns", [0, 1_000_000])
 def test_a_wait_ends_when_there_is_something_to_read(spin_ns: int) -> None:
     reading, writing = os.pipe()
@@ -46,6 +56,7 @@ def test_a_wait_ends_when_there_is_something_to_read(spin_ns: int) -> None:
         assert clock.wait_until(next_year_ns) is True
 
 
+@pytest.mark.usefixtures("_either_way_to_wait")
 def test_a_moment_that_has_passed_still_tells_of_something_to_read() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", 0) as target:
