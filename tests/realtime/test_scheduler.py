@@ -355,7 +355,7 @@ deeds = st.one_of(
 )
 
 
-def perform(doings: list[tuple[object, ...]]) -> Stage:
+def perform(doings: list[tuple[object, ...]], *, prepared: bool = False) -> Stage:
     stage = Stage()
     epoch, now_ms = 1, 0
     for doing in doings:
@@ -371,6 +371,8 @@ def perform(doings: list[tuple[object, ...]]) -> Stage:
             case ("stall", int(ms)):
                 now_ms += ms
                 stage.clock.wait_until(now_ms * NS_PER_MS)
+        if prepared:
+            stage.scheduler.prepare()
     return stage
 
 
@@ -441,6 +443,13 @@ def test_whatever_happens_no_release_is_reported_of_what_does_not_sound(
         if is_release(message):
             key = (message[0] & 0x0F, message[1])
             assert key in sounding_after(told[:number])
+
+
+@given(st.lists(deeds, max_size=60))
+def test_whatever_happens_it_makes_no_difference_that_it_was_prepared_for(
+    doings: list[tuple[object, ...]],
+) -> None:
+    assert perform(doings, prepared=True).reports == perform(doings).reports
 
 
 # A sound server that loses what it is sent for a moment: what matters is said again.
