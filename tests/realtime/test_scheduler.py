@@ -445,7 +445,7 @@ def test_whatever_happens_no_release_is_reported_of_what_does_not_sound(
             assert key in sounding_after(told[:number])
 
 
-@given(st.lists(deeds, max_size=60))
+@given(st.lists(deeds, min_size=20, max_size=60))
 def test_whatever_happens_it_makes_no_difference_that_it_was_prepared_for(
     doings: list[tuple[object, ...]],
 ) -> None:
