@@ -1,4 +1,5 @@
-"""What rtmidi does not tell of JACK: whether its server runs; quickly, whether a port is there.
+"""What rtmidi does not tell of JACK: whether its server runs; quickly, whether a port is there;
+whether it was connected.
 
 A server that stands still takes what it is sent until its room is full; then rtmidi waits for it,
 for ever. When it goes on, it loses some of that, releases among it.
@@ -7,6 +8,7 @@ for ever. When it goes on, it loses some of that, releases among it.
 from __future__ import annotations
 
 import ctypes
+import itertools
 
 from realtime.clock import NS_PER_MS
 
@@ -31,6 +33,7 @@ class Server:
         try:
             opened, self._last_frame_time = jack.jack_client_open, jack.jack_last_frame_time
             self._port_by_name = jack.jack_port_by_name
+            self._connections, self._free = jack.jack_port_get_all_connections, jack.jack_free
         except AttributeError as error:
             raise OSError(f"{library} knows no JACK") from error
         opened.restype = ctypes.c_void_p
@@ -39,6 +42,9 @@ class Server:
         self._last_frame_time.argtypes = (ctypes.c_void_p,)
         self._port_by_name.restype = ctypes.c_void_p
         self._port_by_name.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+        self._connections.restype = ctypes.POINTER(ctypes.c_char_p)
+        self._connections.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+        self._free.argtypes = (ctypes.c_void_p,)
         for _ in range(TRIES):
             self._client = opened(client.encode(), _NO_START_SERVER, None)
             if self._client:
@@ -53,6 +59,16 @@ class Server:
     def has(self, port: str) -> bool:
         """Takes some microseconds and never waits; a server that has died says what it last had."""
         return bool(self._port_by_name(self._client, port.encode()))
+
+    def connected_to(self, port: str) -> list[str]:
+        """Names of the ports that are connected to it. May take a period, for what just changes."""
+        found = self._port_by_name(self._client, port.encode())
+        names = self._connections(self._client, found) if found else None
+        if not names:
+            return []
+        connected = [name.decode() for name in itertools.takewhile(bool, names)]
+        self._free(names)
+        return connected
 
 
 class Standstill:

@@ -23,6 +23,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -40,6 +41,7 @@ from realtime.wire import CONTINUE, START, STOP, TICK, Inbox, Kind, Outbox, Reco
 
 LOOK_EVERY_NS = NS_PER_S  # whether the ports are still there
 KNOCK_EVERY_NS = 250 * NS_PER_MS  # whether they are back
+STARTS_WITHIN_NS = 5 * NS_PER_S  # a program that has its ports already; else play on as it is
 QUIET_NS = 5 * NS_PER_MS  # to look takes less
 # With real-time priority, how long before a message is due to be awake: longer than the way out of
 # sleep nearly always takes.
@@ -76,13 +78,7 @@ def main() -> None:
         except PortError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
-        settled_ns = RealClock().now_ns() + SETTLE_NS
-        # At once, though it may be lost so soon after opening; _perform says it for sure.
-        with suppress(PortError):
-            for channel, pitch in orders.get("sounding", ()):
-                output.send(wire.note_off(channel, pitch))
-        output.watch()
-        RealClock().wait_until(settled_ns)
+        _take_up(output, orders.get("sounding", ()))
         granted["memory_locked"] = priority.lock_memory()
         wire.greet(
             up,
@@ -130,6 +126,24 @@ def _open_ports(
                 raise
         if clock.wait_until(clock.now_ns() + KNOCK_EVERY_NS) and inbox.read():
             raise EOFError("told to stop")
+
+
+def _take_up(output: Output | MemoryPort, sounding: Iterable[tuple[int, int]]) -> None:
+    """Release what a former player left sounding, and wait until the port takes messages."""
+    clock = RealClock()
+    opened_ns = clock.now_ns()
+    starts_by_ns = opened_ns + STARTS_WITHIN_NS
+    # At once, though it may be lost so soon after opening; _perform says it for sure.
+    with suppress(PortError):
+        for channel, pitch in sounding:
+            output.send(wire.note_off(channel, pitch))
+    output.watch()
+    while not output.connected() and clock.now_ns() < starts_by_ns:
+        _still_alive()
+        clock.wait_until(clock.now_ns() + SETTLE_NS)
+        output.connect()
+        opened_ns = clock.now_ns()
+    clock.wait_until(opened_ns + SETTLE_NS)
 
 
 def _perform(

@@ -53,6 +53,12 @@ class MemoryPort:
     def gone(self, _now_ns: int) -> bool:
         return False
 
+    def connected(self) -> bool:
+        return True
+
+    def connect(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -78,6 +84,10 @@ class _Port:
             return False
         return self.virtual or self.name in _names(self._midi)
 
+    def _connect(self) -> None:
+        self._midi.close_port()
+        self._midi.open_port(self._midi.get_ports().index(self.name), self._own_name)
+
     def close(self) -> None:
         """Messages sent less than two periods ago may be lost."""
         self._midi.close_port()
@@ -93,12 +103,27 @@ class Output(_Port):
     _standstill: Standstill
 
     def watch(self) -> None:
-        """From now on `gone` can tell. May take some periods of the sound server."""
+        """From now on `gone` and `connected` can tell. May take periods of the sound server."""
         self._standstill = Standstill()
         if self._midi.get_current_api() == rtmidi.API_UNIX_JACK:
             with contextlib.suppress(OSError):
                 # Through rtmidi's own library: it may bring a JACK of its own along.
                 self._server = Server(rtmidi._rtmidi.__file__, f"{CLIENT}-clock")
+
+    def connected(self) -> bool:
+        """Whether the port at the other end is connected to this one, as far as can be told.
+
+        JACK does not connect a port whose program is still starting, and rtmidi does not say so.
+        May take a period of the sound server.
+        """
+        if self._server is None or self.virtual:
+            return True
+        return any(map(_is_ours, self._server.connected_to(self.name)))
+
+    def connect(self) -> None:
+        """Try once more."""
+        with contextlib.suppress(rtmidi.RtMidiError, ValueError):
+            self._connect()
 
     def gone(self, now_ns: int) -> bool:
         """Whether what it is sent goes nowhere, as far as can be told at once: over JACK only.
@@ -137,8 +162,7 @@ class Input(_Port):
     def reconnect(self) -> bool:
         """Connect again to a port that was gone; False when it cannot be done yet."""
         try:
-            self._midi.close_port()
-            self._midi.open_port(self._midi.get_ports().index(self.name), self._own_name)
+            self._connect()
             self.listen(self._heard, clock=self._clock)
         except (rtmidi.RtMidiError, ValueError):
             return False

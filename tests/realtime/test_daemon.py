@@ -368,6 +368,37 @@ def test_a_keyboard_that_floods_it_is_heard_as_far_as_anybody_plays(
     assert not sounding(listener.heard())
 
 
+# JACK connects nobody to a program that has its ports already, but has not said that it is ready.
+STARTING = """
+import jack, sys, threading
+client = jack.Client("starting", no_start_server=True)
+port = client.midi_inports.register("in")
+heard = threading.Event()
+
+@client.set_process_callback
+def process(_):
+    if any(bytes(message)[0] >> 4 == 9 for _, message in port.incoming_midi_events()):
+        heard.set()
+
+sys.stdin.readline()
+client.activate()
+heard.wait(30)
+print("heard" if heard.is_set() else "silence")
+"""
+
+
+def test_a_program_that_is_still_starting_is_connected_when_it_has(composerd: Start, jack) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", STARTING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    jack.wait_for("starting:in")
+    daemon = composerd("--port", "starting", "--rng", 1)
+    time.sleep(1.5)
+    said, _ = program.communicate("ready\n")
+    assert said == "heard\n"
+    daemon.says("playing to port starting:in")
+
+
 def test_whoever_reads_what_it_says_may_go(tmp_path: Path) -> None:
     stats = tmp_path / "stats.json"
     arguments = ["--port", "none", "--duration", "5", "--stats", str(stats)]
