@@ -227,8 +227,8 @@ class Scheduler:
 def in_order(instant: Iterable[Record], sounding: Iterable[tuple[int, int]]) -> list[bytes]:
     """The messages of one instant as they leave, while these notes (channel, pitch) sound.
 
-    >>> chord = [Record(Kind.PLAY, note_on(0, pitch, 80)) for pitch in (60, 64)]
-    >>> [message.hex() for message in in_order(chord, [(0, 64)])]
+    >>> third = [Record(Kind.PLAY, bytes((0x90, pitch, 80))) for pitch in (60, 64)]
+    >>> [message.hex() for message in in_order(third, [(0, 64)])]
     ['804000', '903c50', '904050']
     """
     sounds = set(sounding)

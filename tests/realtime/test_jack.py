@@ -35,6 +35,8 @@ def test_a_server_that_turns_us_down_once_is_asked_again(monkeypatch: pytest.Mon
         jack_client_open=lambda *_: answers.pop(0),
         jack_last_frame_time=lambda client: 48 * client,
         jack_port_by_name=lambda *_: None,
+        jack_port_get_all_connections=lambda *_: None,
+        jack_free=lambda *_: None,
     )
     monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
     assert Server("libjack", "composer").frames() == 48
