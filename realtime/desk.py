@@ -92,7 +92,10 @@ class Desk:
             self._heard(record)
         elif record.kind is Kind.UNHEARD:
             self._report.unheard += record.epoch
+        elif record.kind is Kind.HEARING:
+            self._log(f"input {self._outlet.greeting['input']} is back")
         elif record.kind is Kind.DEAF:
+            self._log(f"input {self._outlet.greeting['input']} is gone; the music goes on")
             self._band.tell(record)
             if self._thru:
                 for passed in self._thru.endings(self._clock.now_ns()):

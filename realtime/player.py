@@ -33,7 +33,15 @@ from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.hearing import Hearing
 from realtime.ledger import Ledger
 from realtime.metronome import Metronome
-from realtime.ports import Input, MemoryPort, NoMidiSystemError, Output, open_input, open_output
+from realtime.ports import (
+    Input,
+    NoMidiSystemError,
+    Output,
+    jack_server,
+    open_input,
+    open_output,
+)
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import AGAIN_NS, MAX_NOTE_NS, Scheduler
 from realtime.transport import Transport
 from realtime.watch import GLANCE_EVERY_NS, Watch
@@ -78,7 +86,8 @@ def main() -> None:
         except PortError as error:
             wire.greet(up, {"error": str(error)})
             sys.exit(1)
-        _take_up(output, orders.get("sounding", ()))
+        inputs = keyboard, clock_input
+        _take_up(output, inputs, orders.get("sounding", ()))
         granted["memory_locked"] = priority.lock_memory()
         wire.greet(
             up,
@@ -92,7 +101,6 @@ def main() -> None:
             },
         )
         outbox = Outbox(up.fileno())
-        inputs = keyboard, clock_input
         _perform(orders, output, inputs, inbox, outbox, realtime=granted["realtime"])
 
 
@@ -128,8 +136,12 @@ def _open_ports(
             raise EOFError("told to stop")
 
 
-def _take_up(output: Output | MemoryPort, sounding: Iterable[tuple[int, int]]) -> None:
-    """Release what a former player left sounding, and wait until the port takes messages."""
+def _take_up(
+    output: Output | MemoryPort,
+    inputs: Iterable[Input | None],
+    sounding: Iterable[tuple[int, int]],
+) -> None:
+    """Release what a former player left sounding, and wait until messages come and go."""
     clock = RealClock()
     opened_ns = clock.now_ns()
     starts_by_ns = opened_ns + STARTS_WITHIN_NS
@@ -137,11 +149,18 @@ def _take_up(output: Output | MemoryPort, sounding: Iterable[tuple[int, int]]) -
     with suppress(PortError):
         for channel, pitch in sounding:
             output.send(wire.note_off(channel, pitch))
-    output.watch()
-    while not output.connected() and clock.now_ns() < starts_by_ns:
+    ports = [output, *filter(None, inputs)]
+    server = jack_server(*ports)
+    for port in ports:
+        port.watch(server)
+    while clock.now_ns() < starts_by_ns:
+        starting = [port for port in ports if not port.connected()]
+        if not starting:
+            break
         _still_alive()
         clock.wait_until(clock.now_ns() + SETTLE_NS)
-        output.connect()
+        for port in starting:
+            port.connect()
         opened_ns = clock.now_ns()
     clock.wait_until(opened_ns + SETTLE_NS)
 

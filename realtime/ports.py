@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ import rtmidi
 from core.errors import PortError
 from realtime.jack import TRIES, Server, Standstill
 from realtime.names import client_and_port, match
+from realtime.rehearsal import MemoryPort
 
 CLIENT = "composer"  # how JACK and ALSA name the owner of our ports
 
@@ -28,43 +28,10 @@ class NoMidiSystemError(PortError):
     """There is nothing to open a port on."""
 
 
-class MemoryPort:
-    """An output that keeps what it is sent, for rehearsal and for tests.
-
-    Args:
-        keep: how many messages, the last ones; None keeps them all.
-    """
-
-    name = "rehearsal"
-    virtual = True
-
-    def __init__(self, keep: int | None = None) -> None:
-        self.sent: deque[bytes] = deque(maxlen=keep)
-
-    def send(self, message: bytes) -> None:
-        self.sent.append(message)
-
-    def present(self) -> bool:
-        return True
-
-    def watch(self) -> None:
-        pass
-
-    def gone(self, _now_ns: int) -> bool:
-        return False
-
-    def connected(self) -> bool:
-        return True
-
-    def connect(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
 class _Port:
     """What an open output and an open input share."""
+
+    _server: Server | None = None
 
     def __init__(
         self, midi: Any, name: str, own_name: str, threads: set[str], *, virtual: bool
@@ -84,9 +51,38 @@ class _Port:
             return False
         return self.virtual or self.name in _names(self._midi)
 
-    def _connect(self) -> None:
-        self._midi.close_port()
-        self._midi.open_port(self._midi.get_ports().index(self.name), self._own_name)
+    def away(self) -> bool:
+        """Whether the port is seen at once to be gone, which only JACK can tell."""
+        return not (self._server is None or self.virtual or self._server.has(self.name))
+
+    @property
+    def on_jack(self) -> bool:
+        on_jack: bool = self._midi.get_current_api() == rtmidi.API_UNIX_JACK
+        return on_jack
+
+    def watch(self, server: Server | None) -> None:
+        """From now on `away` and `connected` can tell, if this port is JACK's."""
+        if self.on_jack:
+            self._server = server
+
+    def connected(self) -> bool:
+        """Whether the port at the other end is connected to this one, as far as can be told.
+
+        JACK does not connect a port whose program is still starting, and rtmidi does not say so.
+        May take a period of the sound server.
+        """
+        if self._server is None or self.virtual:
+            return True
+        return any(map(_is_ours, self._server.connected_to(self.name)))
+
+    def connect(self) -> bool:
+        """Connect once more; False when it cannot be done yet."""
+        try:
+            self._midi.close_port()
+            self._midi.open_port(self._midi.get_ports().index(self.name), self._own_name)
+        except (rtmidi.RtMidiError, ValueError):
+            return False
+        return True
 
     def close(self) -> None:
         """Messages sent less than two periods ago may be lost."""
@@ -99,31 +95,12 @@ P = TypeVar("P", bound=_Port)
 
 
 class Output(_Port):
-    _server: Server | None = None
     _standstill: Standstill
 
-    def watch(self) -> None:
-        """From now on `gone` and `connected` can tell. May take periods of the sound server."""
+    def watch(self, server: Server | None) -> None:
+        """From now on `gone` can tell, too."""
+        super().watch(server)
         self._standstill = Standstill()
-        if self._midi.get_current_api() == rtmidi.API_UNIX_JACK:
-            with contextlib.suppress(OSError):
-                # Through rtmidi's own library: it may bring a JACK of its own along.
-                self._server = Server(rtmidi._rtmidi.__file__, f"{CLIENT}-clock")
-
-    def connected(self) -> bool:
-        """Whether the port at the other end is connected to this one, as far as can be told.
-
-        JACK does not connect a port whose program is still starting, and rtmidi does not say so.
-        May take a period of the sound server.
-        """
-        if self._server is None or self.virtual:
-            return True
-        return any(map(_is_ours, self._server.connected_to(self.name)))
-
-    def connect(self) -> None:
-        """Try once more."""
-        with contextlib.suppress(rtmidi.RtMidiError, ValueError):
-            self._connect()
 
     def gone(self, now_ns: int) -> bool:
         """Whether what it is sent goes nowhere, as far as can be told at once: over JACK only.
@@ -133,8 +110,7 @@ class Output(_Port):
         """
         if self._server is None:
             return False
-        there = self.virtual or self._server.has(self.name)
-        return not there or self._standstill.lasts(now_ns, self._server.frames())
+        return self.away() or self._standstill.lasts(now_ns, self._server.frames())
 
     def send(self, message: bytes) -> None:
         """Raises PortError when the port does not take it."""
@@ -145,8 +121,7 @@ class Output(_Port):
 
 
 class Input(_Port):
-    _heard: Callable[[bytes], None]
-    _clock: bool
+    _listening: tuple[Callable[[bytes], None], bool] | None = None
 
     def listen(self, heard: Callable[[bytes], None], *, clock: bool = False) -> None:
         """Call `heard`, in a thread of the MIDI system, with the bytes that come.
@@ -155,21 +130,18 @@ class Input(_Port):
             heard: must be quick.
             clock: with the ticks of a MIDI clock among them.
         """
-        self._heard, self._clock = heard, clock
+        self._listening = heard, clock
         self._midi.ignore_types(sysex=True, timing=not clock, active_sense=True)
-        self._midi.set_callback(self._arrived)
+        self._midi.set_callback(lambda message_and_delta, _: heard(bytes(message_and_delta[0])))
 
-    def reconnect(self) -> bool:
-        """Connect again to a port that was gone; False when it cannot be done yet."""
-        try:
-            self._connect()
-            self.listen(self._heard, clock=self._clock)
-        except (rtmidi.RtMidiError, ValueError):
+    def connect(self) -> bool:
+        """The same, and listen as before."""
+        if not super().connect():
             return False
+        if self._listening:
+            heard, clock = self._listening
+            self.listen(heard, clock=clock)
         return True
-
-    def _arrived(self, message_and_delta: tuple[list[int], float], _: object) -> None:
-        self._heard(bytes(message_and_delta[0]))
 
 
 def list_outputs(api: str | None = None) -> list[str]:
@@ -200,6 +172,15 @@ def open_output(name: str, api: str | None = None, *, existing: bool = False) ->
 def open_input(name: str, api: str | None = None) -> Input:
     """The same for an input, which hears nothing until told to `listen`."""
     return _open(Input, rtmidi.MidiIn, "input", name, api)
+
+
+def jack_server(*ports: Output | Input | MemoryPort | None) -> Server | None:
+    """JACK, to be watched for these ports; None when none of them is JACK's."""
+    if any(port.on_jack for port in ports if port):
+        with contextlib.suppress(OSError):
+            # Through rtmidi's own library: it may bring a JACK of its own along.
+            return Server(rtmidi._rtmidi.__file__, f"{CLIENT}-clock")
+    return None
 
 
 def _open(

@@ -9,7 +9,7 @@ from core import midi_file
 from realtime.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from realtime.ledger import Ledger
 from realtime.performer import Performer
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.wire import Kind, Record, is_note
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import typer
 
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 
 
 def begun(greeting: dict[str, Any]) -> str:
@@ -39,10 +40,11 @@ def log(line: str) -> None:
 
 
 def _say(text: str, *, nl: bool = True) -> None:
-    """To nobody, once whoever read it has gone: the music goes on."""
+    """The music goes on, whether it can be said or not."""
     try:
         typer.echo(text, err=True, nl=nl)
-    except OSError:
-        nobody = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nobody, 2)
-        os.close(nobody)
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.EIO):  # whoever read it has gone; a disk may be full
+            nobody = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nobody, 2)
+            os.close(nobody)

@@ -7,10 +7,42 @@ from collections.abc import Callable
 from core.errors import PortError
 from realtime.clock import NS_PER_MS
 from realtime.hearing import Hearing
-from realtime.ports import Input, MemoryPort, Output
+from realtime.ports import Input, Output
+from realtime.rehearsal import MemoryPort
 from realtime.wire import Kind, Record
 
-GLANCE_EVERY_NS = 200 * NS_PER_MS  # where it is quickly done to see that the output is gone
+GLANCE_EVERY_NS = 200 * NS_PER_MS  # where it is quickly done to see that a port is gone
+STARTS_WITHIN = 5  # looks: then a port that is there, but is not connected, is left as it is
+
+
+class Plug:
+    """An input that may come and go, and be there some time before it can be connected."""
+
+    def __init__(self, port: Input) -> None:
+        self._port = port
+        self._was_away = False  # between two looks
+        self._looks = 0  # since it came back
+        self.plugged_in = True
+
+    def glance(self) -> None:
+        self._was_away |= self._port.away()
+
+    def changes(self) -> bool:
+        """Look; whether it went or came back."""
+        there = self._port.present() and not self._was_away
+        self._was_away = False
+        if not there:
+            self._looks = 0
+        if there == self.plugged_in or (there and not self._connects()):
+            return False
+        self.plugged_in = there
+        return True
+
+    def _connects(self) -> bool:
+        if not self._port.connect():
+            return False
+        self._looks += 1
+        return self._port.connected() or self._looks >= STARTS_WITHIN
 
 
 class Watch:
@@ -34,18 +66,19 @@ class Watch:
     ) -> None:
         self._output = output
         self._glance_ns = 0
-        self._keyboard = keyboard
+        self._keyboard = Plug(keyboard) if keyboard else None
         self._hearing = hearing
-        self._clock_input = clock_input
+        self._clock_input = Plug(clock_input) if clock_input else None
         self._report = report
-        self._plugged_in = True
-        self._clock_plugged_in = True
         self._reported = 0  # onsets that were too many
 
     def glance(self, now_ns: int) -> None:
         """Raises PortError when the output is seen at once to be gone."""
         if now_ns >= self._glance_ns:
             self._glance_ns = now_ns + GLANCE_EVERY_NS
+            for plug in self._keyboard, self._clock_input:
+                if plug:
+                    plug.glance()
             if self._output.gone(now_ns):
                 raise PortError(f"output port '{self._output.name}' is gone, or its server stopped")
 
@@ -54,16 +87,12 @@ class Watch:
         self.report_unheard()
         if not self._output.present():
             raise PortError(f"output port '{self._output.name}' is gone")
-        if self._keyboard and self._keyboard.present() != self._plugged_in:
-            if self._plugged_in:
-                self._plugged_in = False
+        if self._keyboard and self._keyboard.changes():
+            if not self._keyboard.plugged_in:
                 self._hearing.forget()
-                self._report(Record(Kind.DEAF))
-            elif self._keyboard.reconnect():
-                self._plugged_in = True
-                self._report(Record(Kind.HEARING))
-        if self._clock_input and self._clock_input.present() != self._clock_plugged_in:
-            self._clock_plugged_in = not self._clock_plugged_in and self._clock_input.reconnect()
+            self._report(Record(Kind.HEARING if self._keyboard.plugged_in else Kind.DEAF))
+        if self._clock_input:
+            self._clock_input.changes()
 
     def report_unheard(self) -> None:
         dropped = self._hearing.dropped

@@ -26,7 +26,7 @@ from lateness_run import INTERVAL_NS, LOADS, REPOSITORY, Row, Run, measure
 
 from realtime.clock import NS_PER_S, VirtualClock
 from realtime.ledger import Ledger
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.wire import Kind, Record, note_off, note_on
 

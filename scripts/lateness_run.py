@@ -78,6 +78,9 @@ def refuse_realtime() -> None:
 
 def compose(daemon: Connection, count: int, notes: int, busy: bool) -> None:
     """The composer process: writes one instant after the other, each HORIZON_NS ahead."""
+    # Before numpy: as the real one does, it keeps BLAS to one thread.
+    import realtime.composer  # noqa: F401
+
     if busy:
         sys.setswitchinterval(0.0005)  # or it would itself be too late to write in time
         threading.Thread(target=multiply_for_ever, daemon=True).start()

@@ -22,7 +22,7 @@ from realtime.clock import NS_PER_S, VirtualClock
 from realtime.engine import Engine
 from realtime.ledger import Ledger
 from realtime.performer import Performer
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.settings import Settings
 from realtime.wire import Kind, Record, is_note, is_onset

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import mido
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from core import midi_file
+from realtime.ports import open_output
 from tests.realtime.composerd import CLI, PATIENCE_S, Composerd, Start, run
 from tests.realtime.heard import is_onset, onsets, sounding
 from tests.realtime.pianist import pianist
@@ -314,6 +316,19 @@ def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
     subprocess.run(command, check=True)
     assert replayed.read_bytes() == take.read_bytes()
     assert not sounding(listener.heard())
+
+
+@pytest.mark.usefixtures("jack")
+def test_a_keyboard_that_goes_and_comes_back_is_told_of(composerd: Start) -> None:
+    with closing(open_output("Keys", "jack")):
+        daemon = composerd("--input", "Keys", "--rng", 6)
+        daemon.says("listening to composer:Keys")
+    daemon.says("input composer:Keys is gone; the music goes on")
+    with closing(open_output("Keys", "jack")):
+        daemon.says("input composer:Keys is back")
+    daemon.send_signal(signal.SIGINT)
+    daemon.said()
+    assert daemon.returncode == 0
 
 
 def test_in_a_duet_both_play_each_on_a_channel_of_its_own(composerd: Start, listener) -> None:

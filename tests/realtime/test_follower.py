@@ -18,7 +18,7 @@ from realtime.follower import Follower
 from realtime.ledger import Ledger
 from realtime.machine import BEHIND_NS
 from realtime.performer import Performer
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.settings import GRIDS, MODES, Settings
 from realtime.transport import Transport

@@ -7,7 +7,7 @@ import pytest
 from realtime.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from realtime.ledger import Ledger
 from realtime.metronome import READY_NS, Metronome
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.wire import START, TICK, Kind, Record
 

@@ -12,7 +12,7 @@ from realtime.engine import Engine
 from realtime.ledger import Ledger
 from realtime.modes import in_vain
 from realtime.performer import REACH_NS, Performer
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.settings import Settings
 from realtime.wire import Kind, Record, is_onset, note_off, note_on

@@ -24,7 +24,7 @@ from realtime.machine import BEHIND_NS, BREATH_NS, LONGEST_NS
 from realtime.modes import MODES
 from realtime.past import recall
 from realtime.performer import HORIZON_NS, REACH_NS, Performer
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import Scheduler
 from realtime.settings import Settings
 from realtime.wire import (

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -269,6 +270,47 @@ def test_a_keyboard_that_goes_and_comes_back_is_heard_again(player: Player, jack
         jack.wait_for("composer-in:input")
         keyboard.send(note_on(0, 60, 80))
         assert player.next(Kind.HEARD).message == note_on(0, 60, 80)
+
+
+@pytest.mark.usefixtures("jack")
+def test_a_keyboard_that_is_away_for_a_moment_is_heard_again(player: Player) -> None:
+    with closing(open_output("Keyboard", "jack")):
+        player.open(port=None, input="Keyboard", api="jack")
+    time.sleep(0.3)  # it looks for all ports once a second
+    with closing(open_output("Keyboard", "jack")) as keyboard:
+        assert player.next(Kind.HEARING)
+        keyboard.send(note_on(0, 60, 80))
+        assert player.next(Kind.HEARD).message == note_on(0, 60, 80)
+
+
+# JACK connects nobody to a program that has its ports already, but has not said that it is ready.
+STARTING = """
+import jack, sys
+client = jack.Client("starting", no_start_server=True)
+port = client.midi_outports.register("out")
+
+@client.set_process_callback
+def process(_):
+    port.clear_buffer()
+    port.write_midi_event(0, (0x90, 60, 80))
+
+sys.stdin.readline()
+client.activate()
+sys.stdin.readline()
+"""
+
+
+def test_a_keyboard_that_is_still_starting_is_heard_when_it_has(player: Player, jack: Jack) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING], stdin=subprocess.PIPE, text=True
+    ) as keyboard:
+        assert keyboard.stdin
+        jack.wait_for("starting:out")
+        ready = threading.Timer(1.0, print, ["ready"], {"file": keyboard.stdin, "flush": True})
+        ready.start()
+        player.open(port=None, input="starting", api="jack")
+        assert player.next(Kind.HEARD).message == note_on(0, 60, 80)
+        keyboard.communicate("enough")
 
 
 def test_its_own_output_is_not_its_keyboard(player: Player, jack: Jack) -> None:

@@ -10,13 +10,13 @@ import rtmidi
 
 from core.errors import PortError
 from realtime.ports import (
-    MemoryPort,
     NoMidiSystemError,
     list_inputs,
     list_outputs,
     open_input,
     open_output,
 )
+from realtime.rehearsal import MemoryPort
 from realtime.wire import control_change, note_off, note_on
 
 if TYPE_CHECKING:

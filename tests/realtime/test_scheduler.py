@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.errors import PortError
 from realtime.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from realtime.ledger import Ledger
-from realtime.ports import MemoryPort
+from realtime.rehearsal import MemoryPort
 from realtime.scheduler import AGAIN_NS, LATE_NS, MAX_NOTE_NS, Scheduler
 from realtime.wire import Kind, Record, control_change, is_onset, is_release, note_off, note_on
 
