@@ -33,14 +33,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S, RealClock
 from realtime.hearing import Hearing
 from realtime.ledger import Ledger
 from realtime.metronome import Metronome
-from realtime.ports import (
-    Input,
-    NoMidiSystemError,
-    Output,
-    jack_server,
-    open_input,
-    open_output,
-)
+from realtime.ports import Input, NoMidiSystemError, Output, jack_server, open_input, open_output
 from realtime.rehearsal import MemoryPort
 from realtime.scheduler import AGAIN_NS, MAX_NOTE_NS, Scheduler
 from realtime.transport import Transport
