@@ -3,7 +3,7 @@
 Three processes, one way each: the composer writes what to play and when, the player sends it
 at that time, the daemon stands between them, watches both and tells the musician.
 
-Read in this order. What plays: wire, timer, clock, priority, names, jack, ports, rehearsal, ledger,
+Read in this order. What plays: wire, timer, clock, priority, names, jack, rehearsal, ports, ledger,
 scheduler, allowance, hearing, thru, transport, metronome, watch, player. What composes: settings,
 engine, plain, keeping, past, bias, sampler, modes, human, tempo, grid, pacing, stream, form,
 machine, performer, follower, fingerprint, swap, obeying, course, composer. What watches and tells:

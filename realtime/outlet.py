@@ -136,4 +136,11 @@ class Outlet:
     def _heritage(self, tick: Tick | None) -> dict[str, Any]:
         for _, message in self._released:  # which may have gone nowhere
             self._possible.leaving(note_on(message[0] & 0x0F, message[1], 1))
-        return self._orders | {"sounding": self._possible.sounding, "song": tick}
+        # An input that is not there just now is not to become a virtual one.
+        found = {
+            name: self.greeting[name]
+            for name in ("input", "clock_input")
+            if self.greeting.get(name) and not self.greeting[f"{name}_virtual"]
+        }
+        inherited = {"sounding": self._possible.sounding, "song": tick}
+        return self._orders | found | {"existing_inputs": [*found]} | inherited

@@ -9,6 +9,7 @@ The first line down is {"port", "input", "api", ...}: names or null, `port` null
 rehearsal without one; "sounding", what a former player may have left so, [[channel, pitch], ...];
 "rehearse", whether to go without ports where there is no MIDI system; "wait", whether to wait for
 ports that are not there, and "existing", whether to make no virtual one in their place;
+"existing_inputs", those of "input" and "clock_input" that are connected when they are there;
 "max_note_s", after which a note is released; "controllers" and "programs", see realtime.hearing;
 "sync", whether to follow a clock, and
 "clock_input", the port that it comes on, if that is not "input"; "send_clock", beats a minute of
@@ -90,6 +91,7 @@ def main() -> None:
                 "input": keyboard and keyboard.name,
                 "input_virtual": keyboard and keyboard.virtual,
                 "clock_input": clock_input and clock_input.name,
+                "clock_input_virtual": clock_input and clock_input.virtual,
                 **granted,
             },
         )
@@ -108,14 +110,17 @@ def _open_ports(
     port, keyboard, api = orders.get("port"), orders.get("input"), orders.get("api")
     clock_input = orders.get("clock_input")
     existing = bool(orders.get("existing"))
+    awaited = orders.get("existing_inputs", ())
     clock = RealClock(inbox)
     while True:
         _still_alive()
         try:
             return (
                 open_output(port, api, existing=existing) if port else MemoryPort(keep=0),
-                open_input(keyboard, api) if keyboard else None,
-                open_input(clock_input, api) if clock_input else None,
+                open_input(keyboard, api, existing="input" in awaited) if keyboard else None,
+                open_input(clock_input, api, existing="clock_input" in awaited)
+                if clock_input
+                else None,
             )
         except NoMidiSystemError:
             if orders.get("rehearse"):
@@ -147,7 +152,7 @@ def _take_up(
     for port in ports:
         port.watch(server)
     while clock.now_ns() < starts_by_ns:
-        starting = [port for port in ports if not port.connected()]
+        starting = [port for port in ports if not (port.away() or port.connected())]
         if not starting:
             break
         _still_alive()

@@ -169,14 +169,21 @@ def open_output(name: str, api: str | None = None, *, existing: bool = False) ->
     return _open(Output, rtmidi.MidiOut, "output", name, api, existing=existing)
 
 
-def open_input(name: str, api: str | None = None) -> Input:
-    """The same for an input, which hears nothing until told to `listen`."""
-    return _open(Input, rtmidi.MidiIn, "input", name, api)
+def open_input(name: str, api: str | None = None, *, existing: bool = False) -> Input:
+    """The same for an input, which hears nothing until told to `listen`.
+
+    Args:
+        name: as above.
+        api: as above.
+        existing: the port has been there, so make no virtual one: one that is not there now can
+            be connected when it is back.
+    """
+    return _open(Input, rtmidi.MidiIn, "input", name, api, existing=existing)
 
 
-def jack_server(*ports: Output | Input | MemoryPort | None) -> Server | None:
+def jack_server(*ports: Output | Input | MemoryPort) -> Server | None:
     """JACK, to be watched for these ports; None when none of them is JACK's."""
-    if any(port.on_jack for port in ports if port):
+    if any(port.on_jack for port in ports):
         with contextlib.suppress(OSError):
             # Through rtmidi's own library: it may bring a JACK of its own along.
             return Server(rtmidi._rtmidi.__file__, f"{CLIENT}-clock")
@@ -203,14 +210,15 @@ def _open(
     for system in systems:
         if system is not midi:
             system.delete()
-    if existing and not found:
+    if existing and not found and port_type is Output:
         midi.delete()
         raise PortError(f"no {direction} port matches '{name}'")
-    own_name = direction if found else name
+    virtual = not (found or existing)
+    own_name = name if virtual else direction
     try:
         if found:
             midi.open_port(midi.get_ports().index(found), own_name)
-        else:
+        elif virtual:
             midi.open_virtual_port(own_name)
     except NotImplementedError as error:  # Windows
         listed = ", ".join(_names(midi)) or "there are none"
@@ -221,7 +229,7 @@ def _open(
     except (rtmidi.RtMidiError, ValueError) as error:
         raise PortError(f"cannot open {direction} port '{found or name}': {error}") from error
     threads = _threads() - threads_before
-    return port_type(midi, found or name, own_name, threads, virtual=not found)
+    return port_type(midi, found or name, own_name, threads, virtual=virtual)
 
 
 def _list(client: Any, api: str | None) -> list[str]:

@@ -28,6 +28,9 @@ class MemoryPort:
     def watch(self, _server: object) -> None:
         pass
 
+    def away(self) -> bool:
+        return False
+
     def gone(self, _now_ns: int) -> bool:
         return False
 

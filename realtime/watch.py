@@ -20,7 +20,7 @@ class Plug:
 
     def __init__(self, port: Input) -> None:
         self._port = port
-        self._was_away = False  # between two looks
+        self._was_away = not port.present()  # between two looks, or never yet there
         self._looks = 0  # since it came back
         self.plugged_in = True
 

@@ -10,16 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mido
 import numpy as np
 import psutil
 import pytest
+import rtmidi
 
 from core import midi_file
-from realtime.ports import open_output
 from tests.realtime.composerd import CLI, PATIENCE_S, Composerd, Start, run
 from tests.realtime.heard import is_onset, onsets, sounding
 from tests.realtime.pianist import pianist
@@ -318,14 +319,41 @@ def test_a_phrase_on_the_keyboard_is_listened_to_and_answered(
     assert not sounding(listener.heard())
 
 
+@contextmanager
+def keyboard() -> Iterator[None]:
+    """A foreign program's port, 'pianist:Keys'."""
+    out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="pianist")
+    out.open_virtual_port("Keys")
+    try:
+        yield
+    finally:
+        out.close_port()
+        out.delete()
+
+
 @pytest.mark.usefixtures("jack")
 def test_a_keyboard_that_goes_and_comes_back_is_told_of(composerd: Start) -> None:
-    with closing(open_output("Keys", "jack")):
+    with keyboard():
         daemon = composerd("--input", "Keys", "--rng", 6)
-        daemon.says("listening to composer:Keys")
-    daemon.says("input composer:Keys is gone; the music goes on")
-    with closing(open_output("Keys", "jack")):
-        daemon.says("input composer:Keys is back")
+        daemon.says("listening to pianist:Keys")
+    daemon.says("input pianist:Keys is gone; the music goes on")
+    with keyboard():
+        daemon.says("input pianist:Keys is back")
+    daemon.send_signal(signal.SIGINT)
+    daemon.said()
+    assert daemon.returncode == 0
+
+
+@pytest.mark.usefixtures("jack")
+def test_a_keyboard_is_waited_for_even_when_the_player_dies_meanwhile(composerd: Start) -> None:
+    with keyboard():
+        daemon = composerd("--input", "Keys", "--rng", 6)
+        daemon.says("listening to pianist:Keys")
+    daemon.says("input pianist:Keys is gone")
+    psutil.Process(daemon.pid).children()[0].kill()
+    daemon.says("input pianist:Keys is gone")
+    with keyboard():
+        daemon.says("input pianist:Keys is back")
     daemon.send_signal(signal.SIGINT)
     daemon.said()
     assert daemon.returncode == 0

@@ -89,7 +89,8 @@ def player() -> Iterator[Player]:
 def test_the_greeting_tells_what_was_opened_and_granted(player: Player, jack: Jack) -> None:
     greeting = player.open(port="Composer", input="Keys", api="jack")
     assert greeting.keys() == {
-        *("port", "virtual", "input", "input_virtual", "clock_input"),
+        *("port", "virtual", "input", "input_virtual"),
+        *("clock_input", "clock_input_virtual"),
         *("realtime", "fine_timer", "memory_locked"),
     }
     assert greeting["port"] == "Composer"
@@ -279,6 +280,22 @@ def test_a_keyboard_that_is_away_for_a_moment_is_heard_again(player: Player) -> 
     time.sleep(0.3)  # it looks for all ports once a second
     with closing(open_output("Keyboard", "jack")) as keyboard:
         assert player.next(Kind.HEARING)
+        keyboard.send(note_on(0, 60, 80))
+        assert player.next(Kind.HEARD).message == note_on(0, 60, 80)
+
+
+def test_a_successor_waits_for_a_keyboard_that_is_not_there_and_plays(
+    player: Player, jack: Jack
+) -> None:
+    keys = {"input": "composer:Keyboard", "existing_inputs": ["input"]}
+    greeting = player.open(port=None, api="jack", **keys)
+    assert not greeting["input_virtual"]
+    assert player.next(Kind.DEAF)
+    player.play(*CHORD)
+    assert player.sent(3) == CHORD
+    with closing(open_output("Keyboard", "jack")) as keyboard:
+        assert player.next(Kind.HEARING)
+        jack.wait_for("composer-in:input")
         keyboard.send(note_on(0, 60, 80))
         assert player.next(Kind.HEARD).message == note_on(0, 60, 80)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
 from realtime.ports import Input
 from realtime.watch import STARTS_WITHIN, Plug
 
@@ -55,21 +57,17 @@ def test_to_be_away_between_two_looks_is_to_go_and_to_come_back() -> None:
     assert plug.plugged_in
 
 
-def test_what_is_there_but_cannot_be_connected_yet_is_tried_again_at_each_look() -> None:
+@pytest.mark.parametrize(
+    ("starts_in", "changes"),
+    [(2, [False, False, True]), (1000, [False] * (STARTS_WITHIN - 1) + [True, False])],
+)
+def test_what_is_there_but_cannot_be_connected_is_tried_again_and_then_left_as_it_is(
+    starts_in: int, changes: list[bool]
+) -> None:
     keyboard = Keyboard()
     plug = plugged(keyboard)
     keyboard.there = False
     assert plug.changes()
-    keyboard.there, keyboard.starts_in = True, 2
-    assert [plug.changes() for _ in range(3)] == [False, False, True]
+    keyboard.there, keyboard.starts_in = True, starts_in
+    assert [plug.changes() for _ in changes] == changes
     assert plug.plugged_in
-
-
-def test_what_never_says_that_it_is_connected_is_left_as_it_is() -> None:
-    keyboard = Keyboard()
-    plug = plugged(keyboard)
-    keyboard.there = False
-    assert plug.changes()
-    keyboard.there, keyboard.starts_in = True, 1000
-    looks = [plug.changes() for _ in range(STARTS_WITHIN + 1)]
-    assert looks == [False] * (STARTS_WITHIN - 1) + [True, False]
